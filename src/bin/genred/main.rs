@@ -1,0 +1,3 @@
+//! The `genred` command-line tool.
+
+fn main() {}

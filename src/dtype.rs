@@ -1,0 +1,193 @@
+//! Element types: what arrays store ([`DType`], [`Element`]) and what kernels compute in ([`Float`]).
+//!
+//! float16 is a storage type only: it is widened while tiles are packed and rounded once at the end, so no
+//! engine ever does arithmetic in it.
+
+use half::f16;
+use std::fmt;
+
+/// The element type of the arrays of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DType {
+    /// IEEE binary16: stored only; computed in binary32.
+    F16,
+    /// IEEE binary32.
+    F32,
+    /// IEEE binary64.
+    F64,
+}
+
+/// The type that a compiled kernel computes and accumulates in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Float {
+    /// IEEE binary32.
+    F32,
+    /// IEEE binary64.
+    F64,
+}
+
+impl DType {
+    /// Size of one element in bytes.
+    ///
+    /// ```
+    /// assert_eq!(genred::DType::F16.bytes(), 2);
+    /// ```
+    pub const fn bytes(self) -> usize {
+        match self {
+            DType::F16 => 2,
+            DType::F32 => 4,
+            DType::F64 => 8,
+        }
+    }
+
+    /// The NumPy name: `float16`, `float32` or `float64`.
+    ///
+    /// ```
+    /// assert_eq!(genred::DType::F32.name(), "float32");
+    /// ```
+    pub const fn name(self) -> &'static str {
+        match self {
+            DType::F16 => "float16",
+            DType::F32 => "float32",
+            DType::F64 => "float64",
+        }
+    }
+
+    /// The type that kernels over this dtype compute in when no wider accumulator is asked for.
+    ///
+    /// ```
+    /// use genred::{DType, Float};
+    /// assert_eq!(DType::F16.compute(), Float::F32);
+    /// ```
+    pub const fn compute(self) -> Float {
+        match self {
+            DType::F16 | DType::F32 => Float::F32,
+            DType::F64 => Float::F64,
+        }
+    }
+
+    /// The largest integer `n` such that every integer in `0..=n` is exactly representable.
+    ///
+    /// ```
+    /// assert_eq!(genred::DType::F16.largest_exact_index(), 2048);
+    /// ```
+    pub const fn largest_exact_index(self) -> u64 {
+        match self {
+            DType::F16 => 1 << 11,
+            DType::F32 => 1 << 24,
+            DType::F64 => 1 << 53,
+        }
+    }
+}
+
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Float {
+    /// Size of one value in bytes.
+    ///
+    /// ```
+    /// assert_eq!(genred::Float::F64.bytes(), 8);
+    /// ```
+    pub const fn bytes(self) -> usize {
+        match self {
+            Float::F32 => 4,
+            Float::F64 => 8,
+        }
+    }
+
+    /// Short name as printed in programs: `f32` or `f64`.
+    ///
+    /// ```
+    /// assert_eq!(genred::Float::F32.name(), "f32");
+    /// ```
+    pub const fn name(self) -> &'static str {
+        match self {
+            Float::F32 => "f32",
+            Float::F64 => "f64",
+        }
+    }
+}
+
+impl fmt::Display for Float {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for half::f16 {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+/// A type that arrays of a call may store: `half::f16`, `f32` or `f64` (sealed).
+///
+/// ```
+/// use genred::{DType, Element};
+/// assert_eq!(<f32 as Element>::DTYPE, DType::F32);
+/// ```
+pub trait Element: sealed::Sealed + Copy + Default + Send + Sync + fmt::Debug + 'static {
+    /// The dtype of this type.
+    const DTYPE: DType;
+    /// Exact widening.
+    fn to_f64(self) -> f64;
+    /// Rounding to nearest, ties to even.
+    fn from_f64(value: f64) -> Self;
+    /// Widening to `f32`; rounds for `f64`.
+    fn to_f32(self) -> f32;
+    /// From `f32`; rounds for `f16`.
+    fn from_f32(value: f32) -> Self;
+}
+
+impl Element for f16 {
+    const DTYPE: DType = DType::F16;
+    fn to_f64(self) -> f64 {
+        f16::to_f64(self)
+    }
+    fn from_f64(value: f64) -> Self {
+        f16::from_f64(value)
+    }
+    fn to_f32(self) -> f32 {
+        f16::to_f32(self)
+    }
+    fn from_f32(value: f32) -> Self {
+        f16::from_f32(value)
+    }
+}
+
+impl Element for f32 {
+    const DTYPE: DType = DType::F32;
+    fn to_f64(self) -> f64 {
+        f64::from(self)
+    }
+    fn from_f64(value: f64) -> Self {
+        value as f32
+    }
+    fn to_f32(self) -> f32 {
+        self
+    }
+    fn from_f32(value: f32) -> Self {
+        value
+    }
+}
+
+impl Element for f64 {
+    const DTYPE: DType = DType::F64;
+    fn to_f64(self) -> f64 {
+        self
+    }
+    fn from_f64(value: f64) -> Self {
+        value
+    }
+    fn to_f32(self) -> f32 {
+        self as f32
+    }
+    fn from_f32(value: f32) -> Self {
+        f64::from(value)
+    }
+}

@@ -1,0 +1,108 @@
+//! Typed formulas: a hash-consed DAG of operations on fixed-length vectors.
+
+pub mod number;
+pub mod op;
+
+use crate::span::Span;
+use number::Number;
+use op::Op;
+
+/// An index into [`Formula::nodes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub u32);
+
+impl NodeId {
+    /// As an index into the node table.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Which index a variable has: rows of the output side are `I`, points that are reduced over are `J` when the axis is 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Category {
+    /// `Vi`: one row for every i.
+    I,
+    /// `Vj`: one row for every j.
+    J,
+    /// `Pm`: one vector a call.
+    Param,
+}
+
+/// An argument of the call: its position is its place in [`Formula::variables`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Variable {
+    /// The alias, or `Var(k,dim,cat)` for an inline variable; for messages only.
+    pub name: String,
+    /// I, J or parameter.
+    pub category: Category,
+    /// Columns of the array.
+    pub dim: u32,
+}
+
+/// How often a node's value changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Variability {
+    /// Known at compile time.
+    Const,
+    /// Once a call.
+    Param,
+    /// With i only.
+    I,
+    /// With j only.
+    J,
+    /// With both.
+    Pair,
+}
+
+impl Variability {
+    /// The least variability that covers both.
+    pub fn union(self, other: Variability) -> Variability {
+        use Variability::{I, J, Pair};
+        match (self, other) {
+            (I, J) | (J, I) => Pair,
+            (a, b) => a.max(b),
+        }
+    }
+}
+
+/// A typed operation. Equal nodes are stored once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// What it computes; carries its integer parameters.
+    pub op: Op,
+    /// Operands, earlier in the table.
+    pub args: Vec<NodeId>,
+    /// Length of the value, at least 1.
+    pub dim: u32,
+    /// How often it changes.
+    pub variability: Variability,
+    /// The place in the text that made it (the first of several equal ones).
+    pub span: Span,
+}
+
+/// A formula after typing: operands precede their users; several roots share one table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Formula {
+    /// All nodes.
+    pub nodes: Vec<Node>,
+    /// The formula, then (for weighted reductions) the weight.
+    pub roots: Vec<NodeId>,
+    /// Arguments of the call in positional order.
+    pub variables: Vec<Variable>,
+}
+
+impl Formula {
+    /// The node of an id.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    /// Length of root `k`.
+    pub fn root_dim(&self, k: usize) -> u32 {
+        self.node(self.roots[k]).dim
+    }
+}
+
+/// Constants as typed formulas carry them.
+pub type Constant = Number;

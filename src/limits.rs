@@ -1,0 +1,22 @@
+//! Every bound of the crate. Input beyond one of them is refused with an error of kind `Limit` that names it.
+
+/// Bytes of formula text, and of one alias.
+pub const FORMULA_BYTES: usize = 64 * 1024;
+/// Nesting of parentheses and calls.
+pub const NESTING: usize = 256;
+/// Typed nodes after common-subexpression elimination.
+pub const NODES: usize = 4_096;
+/// Aliases of one formula, inline variables included.
+pub const ALIASES: usize = 256;
+/// Dim of any expression.
+pub const DIM: usize = 65_536;
+/// K of the K-reductions.
+pub const K: usize = 1_024;
+/// Absolute value of a literal integer exponent.
+pub const EXPONENT: i64 = 64;
+/// Digits of a literal.
+pub const LITERAL_DIGITS: usize = 400;
+/// Scalar instructions of a lowered program, loops counted once.
+pub const PROGRAM_INSTRUCTIONS: usize = 200_000;
+/// Bytes of machine code of one kernel.
+pub const CODE_BYTES: usize = 8 * 1024 * 1024;

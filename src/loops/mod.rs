@@ -1,0 +1,3 @@
+//! The staged scalar program between formulas and machines.
+
+pub mod program;

@@ -1,1 +1,202 @@
-//! The one error type.
+//! The one error type: opaque, cheap to clone, and the owner of the text that it points into.
+
+use crate::span::Span;
+use std::fmt;
+use std::sync::Arc;
+
+/// What went wrong, coarsely; more kinds may be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Text that is not in the language: formula, alias or output.
+    Syntax,
+    /// Dims, rows, strides or dtypes that do not fit together.
+    Shape,
+    /// A bound of [`limits`](crate::limits) was exceeded.
+    Limit,
+    /// Options that contradict each other or the reduction.
+    Usage,
+    /// A result that the dtype cannot hold exactly.
+    Range,
+    /// An engine or device that cannot do what was asked for.
+    Device,
+}
+
+impl ErrorKind {
+    /// Every kind, for tests that enumerate them.
+    pub const ALL: [ErrorKind; 6] = [
+        ErrorKind::Syntax,
+        ErrorKind::Shape,
+        ErrorKind::Limit,
+        ErrorKind::Usage,
+        ErrorKind::Range,
+        ErrorKind::Device,
+    ];
+}
+
+/// Any failure of this crate.
+///
+/// `Display` gives the message, the source line with carets where there is one, and a help line where there is one.
+///
+/// ```
+/// let error = genred::generic_sum::<f32>("SqDist(x, y)", "a = Vi(1)", &["x = Vi(3)", "y = Vj(2)"]).unwrap_err();
+/// assert!(error.is_shape());
+/// assert!(error.to_string().contains("`x` has dim 3, `y` has dim 2"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Source>,
+    help: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Source {
+    /// What the text is: `formula`, `alias`, `output`.
+    label: &'static str,
+    text: String,
+    spans: Vec<(Span, String)>,
+}
+
+/// Longest part of a source line that is shown.
+const SHOWN_COLUMNS: usize = 100;
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Error(Arc::new(Inner { kind, message: message.into(), source: None, help: None }))
+    }
+
+    pub(crate) fn shape(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Shape, message)
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Usage, message)
+    }
+
+    /// An error at a place in a text.
+    pub(crate) fn at(
+        kind: ErrorKind,
+        label: &'static str,
+        text: &str,
+        span: Span,
+        message: impl Into<String>,
+    ) -> Self {
+        let source = Source { label, text: text.to_owned(), spans: vec![(span, String::new())] };
+        Error(Arc::new(Inner { kind, message: message.into(), source: Some(source), help: None }))
+    }
+
+    fn edit(self, change: impl FnOnce(&mut Inner)) -> Self {
+        let mut inner = Inner {
+            kind: self.0.kind,
+            message: self.0.message.clone(),
+            source: self.0.source.clone(),
+            help: self.0.help.clone(),
+        };
+        change(&mut inner);
+        Error(Arc::new(inner))
+    }
+
+    /// Say something under the first caret.
+    pub(crate) fn labelled(self, label: impl Into<String>) -> Self {
+        self.edit(|e| {
+            if let Some(first) = e.source.as_mut().and_then(|s| s.spans.first_mut()) {
+                first.1 = label.into();
+            }
+        })
+    }
+
+    /// Point at a second place of the same text.
+    pub(crate) fn and_at(self, span: Span, label: impl Into<String>) -> Self {
+        self.edit(|e| {
+            if let Some(source) = &mut e.source {
+                source.spans.push((span, label.into()));
+            }
+        })
+    }
+
+    pub(crate) fn help(self, help: impl Into<String>) -> Self {
+        self.edit(|e| e.help = Some(help.into()))
+    }
+
+    /// The kind of the error.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Whether some text is not in the language.
+    pub fn is_syntax(&self) -> bool {
+        self.0.kind == ErrorKind::Syntax
+    }
+
+    /// Whether dims, rows, strides or dtypes do not fit.
+    pub fn is_shape(&self) -> bool {
+        self.0.kind == ErrorKind::Shape
+    }
+
+    /// Whether a limit was exceeded.
+    pub fn is_limit(&self) -> bool {
+        self.0.kind == ErrorKind::Limit
+    }
+
+    /// Whether an engine or device cannot do what was asked for.
+    pub fn is_device(&self) -> bool {
+        self.0.kind == ErrorKind::Device
+    }
+
+    /// The byte range of the text that the first caret marks, if the error has a place.
+    pub fn span(&self) -> Option<std::ops::Range<usize>> {
+        self.0.source.as_ref().and_then(|s| s.spans.first()).map(|(span, _)| span.range())
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        if let Some(source) = &self.0.source {
+            for (span, label) in &source.spans {
+                render(f, source, *span, label)?;
+            }
+        }
+        if let Some(help) = &self.0.help {
+            write!(f, "\n  help: {help}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The line of the span with carets below, clipped around the span when the line is long.
+fn render(f: &mut fmt::Formatter<'_>, source: &Source, span: Span, label: &str) -> fmt::Result {
+    let text = source.text.as_str();
+    let floor = |mut k: usize| {
+        k = k.min(text.len());
+        while !text.is_char_boundary(k) {
+            k -= 1;
+        }
+        k
+    };
+    let (start, end) = (floor(span.start as usize), floor(span.end as usize));
+    let line_start = text[..start].rfind('\n').map_or(0, |k| k + 1);
+    let line_end = text[start..].find('\n').map_or(text.len(), |k| start + k);
+    let line: Vec<char> = text[line_start..line_end].chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let from = text[line_start..start].chars().count();
+    let width = text[start..end.clamp(start, line_end)].chars().count().max(1);
+    let first = if line.len() > SHOWN_COLUMNS { from.saturating_sub(SHOWN_COLUMNS / 2) } else { 0 };
+    let last = line.len().min(first + SHOWN_COLUMNS);
+    let width = width.min((last + 1).saturating_sub(from).max(1));
+    let (before, after) = (if first > 0 { "..." } else { "" }, if last < line.len() { "..." } else { "" });
+    let shown: String = line[first..last].iter().collect();
+    let prefix = format!("{}: ", source.label);
+    let pad = " ".repeat(prefix.len() + before.len() + from - first);
+    write!(f, "\n  {prefix}{before}{shown}{after}\n  {pad}{}", "^".repeat(width))?;
+    if !label.is_empty() {
+        write!(f, " {label}")?;
+    }
+    Ok(())
+}

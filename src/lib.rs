@@ -19,3 +19,4 @@ pub mod reduce;
 pub mod schedule;
 
 pub use dtype::{DType, Element, Float};
+pub use reduce::{Accumulate, Reduction};

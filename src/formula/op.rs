@@ -17,6 +17,8 @@ pub enum Op {
     Abs,
     /// e^f.
     Exp,
+    /// 2^f. Not written by users: the lowering makes it of products under `Exp`.
+    Exp2,
     /// Natural logarithm; -inf at 0, NaN below.
     Log,
     /// Sine.
@@ -110,4 +112,11 @@ pub enum Op {
     Concat,
     /// 1 at trunc(f + 0.5), zeros elsewhere; all zeros when out of range. Operand of dim 1.
     OneHot,
+
+    /// Row-major matrix (first operand, node.dim rows) times vector (second operand).
+    MatVecMult,
+    /// Vector (first operand) times row-major matrix (second operand, node.dim columns).
+    VecMatMult,
+    /// All products of components, the first operand's index slower.
+    TensorProd,
 }

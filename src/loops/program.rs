@@ -68,7 +68,7 @@ pub struct Array {
 }
 
 /// An affine slot index `offset + sum(stride * loop)`, in range for every iteration (checked by `verify`).
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Index {
     /// Constant part.
     pub offset: u32,

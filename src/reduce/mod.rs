@@ -46,3 +46,191 @@ pub enum Accumulate {
     /// Everything is computed and accumulated in float64 and rounded once at the end.
     Double,
 }
+
+/// What a reduction needs besides F.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Running sums of F's components.
+    Sum,
+    /// Running (max, sum of shifted exponentials); F of dim 1.
+    Exponential,
+    /// The smallest (or largest) values and their indices.
+    Selection,
+}
+
+/// The order in which a selection prefers values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preference {
+    /// Smaller values first.
+    Smallest,
+    /// Larger values first.
+    Largest,
+}
+
+/// What a call of a reduction returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outputs {
+    /// One array in the dtype.
+    Values,
+    /// One array of indices.
+    Indices,
+    /// Values, then indices.
+    Both,
+}
+
+impl Reduction {
+    /// The reduction of a name as users of KeOps write it (`Sum`, `LogSumExp`, `ArgKMin`, `MinArgMin`, ...); `k` for the
+    /// K-reductions.
+    ///
+    /// ```
+    /// use genred::Reduction;
+    /// assert_eq!(Reduction::from_name("ArgKMin", Some(3)), Ok(Reduction::ArgKMin(3)));
+    /// assert_eq!(Reduction::from_name("MinArgMin", None), Ok(Reduction::MinArgMin));
+    /// assert!(Reduction::from_name("KMin", None).is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// The text of a usage error: an unknown name (with the nearest one), a missing, superfluous or out-of-range `k`.
+    pub fn from_name(name: &str, k: Option<u32>) -> Result<Reduction, String> {
+        let Some(&(_, make)) = NAMES.iter().find(|(known, _)| *known == name) else {
+            let folded = |s: &str| s.replace('_', "").to_ascii_lowercase();
+            let near = NAMES.iter().find(|(known, _)| folded(known) == folded(name));
+            let hint = match near {
+                Some((known, _)) => format!("did you mean `{known}`?"),
+                None => {
+                    let known: Vec<&str> = NAMES.iter().map(|(known, _)| *known).collect();
+                    format!("known reductions: {}", known.join(", "))
+                }
+            };
+            return Err(format!("unknown reduction `{name}`; {hint}"));
+        };
+        match (make, k) {
+            (Make::Plain(reduction), None) => Ok(reduction),
+            (Make::Plain(_), Some(_)) => Err(format!("`{name}` takes no K")),
+            (Make::WithK(_), None) => Err(format!("`{name}` needs K, the number of values to keep")),
+            (Make::WithK(make), Some(k)) if (1..=crate::limits::K as u32).contains(&k) => Ok(make(k)),
+            (Make::WithK(_), Some(k)) => {
+                Err(format!("K of `{name}` must be from 1 to {}, not {k}", crate::limits::K))
+            }
+        }
+    }
+
+    /// The name, without K.
+    ///
+    /// ```
+    /// assert_eq!(genred::Reduction::KMinArgKMin(4).name(), "KMin_ArgKMin");
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            Reduction::Sum => "Sum",
+            Reduction::LogSumExp => "LogSumExp",
+            Reduction::SumSoftMaxWeight => "SumSoftMaxWeight",
+            Reduction::MaxSumShiftExp => "Max_SumShiftExp",
+            Reduction::Min => "Min",
+            Reduction::Max => "Max",
+            Reduction::ArgMin => "ArgMin",
+            Reduction::ArgMax => "ArgMax",
+            Reduction::MinArgMin => "Min_ArgMin",
+            Reduction::MaxArgMax => "Max_ArgMax",
+            Reduction::KMin(_) => "KMin",
+            Reduction::ArgKMin(_) => "ArgKMin",
+            Reduction::KMinArgKMin(_) => "KMin_ArgKMin",
+        }
+    }
+
+    /// The K of a K-reduction.
+    ///
+    /// ```
+    /// assert_eq!(genred::Reduction::Sum.k(), None);
+    /// ```
+    pub fn k(self) -> Option<u32> {
+        match self {
+            Reduction::KMin(k) | Reduction::ArgKMin(k) | Reduction::KMinArgKMin(k) => Some(k),
+            _ => None,
+        }
+    }
+
+    /// Which accumulator it uses.
+    pub fn family(self) -> Family {
+        match self {
+            Reduction::Sum => Family::Sum,
+            Reduction::LogSumExp | Reduction::SumSoftMaxWeight | Reduction::MaxSumShiftExp => Family::Exponential,
+            _ => Family::Selection,
+        }
+    }
+
+    /// The order of a selection; `Smallest` for the others.
+    pub fn preference(self) -> Preference {
+        match self {
+            Reduction::Max | Reduction::ArgMax | Reduction::MaxArgMax => Preference::Largest,
+            _ => Preference::Smallest,
+        }
+    }
+
+    /// What a call returns.
+    pub fn outputs(self) -> Outputs {
+        match self {
+            Reduction::ArgMin | Reduction::ArgMax | Reduction::ArgKMin(_) => Outputs::Indices,
+            Reduction::MinArgMin | Reduction::MaxArgMax | Reduction::KMinArgKMin(_) => Outputs::Both,
+            _ => Outputs::Values,
+        }
+    }
+
+    /// Whether a weight formula is required, allowed or refused.
+    pub fn weight(self) -> Weight {
+        match self {
+            Reduction::SumSoftMaxWeight => Weight::Required,
+            Reduction::LogSumExp | Reduction::MaxSumShiftExp => Weight::Optional,
+            _ => Weight::Refused,
+        }
+    }
+
+    /// Columns of the result for a formula of dim `formula` and a weight of dim `weight`.
+    pub fn output_dim(self, formula: u32, weight: Option<u32>) -> u32 {
+        match self {
+            Reduction::LogSumExp | Reduction::SumSoftMaxWeight => weight.unwrap_or(1),
+            Reduction::MaxSumShiftExp => 1 + weight.unwrap_or(1),
+            _ => formula * self.k().unwrap_or(1),
+        }
+    }
+}
+
+/// Whether a reduction takes a weight formula.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// It must be given.
+    Required,
+    /// It may be given.
+    Optional,
+    /// It must not be given.
+    Refused,
+}
+
+#[derive(Clone, Copy)]
+enum Make {
+    Plain(Reduction),
+    WithK(fn(u32) -> Reduction),
+}
+
+/// Every accepted name; the first of equal reductions is the canonical one.
+const NAMES: &[(&str, Make)] = &[
+    ("Sum", Make::Plain(Reduction::Sum)),
+    ("LogSumExp", Make::Plain(Reduction::LogSumExp)),
+    ("LogSumExpWeight", Make::Plain(Reduction::LogSumExp)),
+    ("SumSoftMaxWeight", Make::Plain(Reduction::SumSoftMaxWeight)),
+    ("SoftMax", Make::Plain(Reduction::SumSoftMaxWeight)),
+    ("Max_SumShiftExp", Make::Plain(Reduction::MaxSumShiftExp)),
+    ("Max_SumShiftExpWeight", Make::Plain(Reduction::MaxSumShiftExp)),
+    ("Min", Make::Plain(Reduction::Min)),
+    ("Max", Make::Plain(Reduction::Max)),
+    ("ArgMin", Make::Plain(Reduction::ArgMin)),
+    ("ArgMax", Make::Plain(Reduction::ArgMax)),
+    ("Min_ArgMin", Make::Plain(Reduction::MinArgMin)),
+    ("MinArgMin", Make::Plain(Reduction::MinArgMin)),
+    ("Max_ArgMax", Make::Plain(Reduction::MaxArgMax)),
+    ("MaxArgMax", Make::Plain(Reduction::MaxArgMax)),
+    ("KMin", Make::WithK(Reduction::KMin)),
+    ("ArgKMin", Make::WithK(Reduction::ArgKMin)),
+    ("KMin_ArgKMin", Make::WithK(Reduction::KMinArgKMin)),
+    ("KMinArgKMin", Make::WithK(Reduction::KMinArgKMin)),
+];

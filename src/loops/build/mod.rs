@@ -1,0 +1,172 @@
+//! From a typed formula and a reduction to a staged [`Program`].
+//!
+//! Everything that does not depend on the pair is hoisted to the stage where it first can be computed and stored there,
+//! whole node by whole node; [`steps`] then makes the passes of the reduction.
+
+mod exp2;
+mod scalar;
+mod stage;
+mod steps;
+
+use super::builder::{Builder, Sharing};
+use super::program::{ArrayId, Program, Space};
+use crate::dtype::Float;
+use crate::formula::op::Op;
+use crate::formula::{Category, Formula, NodeId, Variability};
+use crate::reduce::Reduction;
+use stage::Lowering;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// How the terms of a sum are accumulated within a leaf of the merge tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// One accumulator.
+    Direct,
+    /// A temporary accumulator a chunk.
+    Block,
+    /// Compensated.
+    Kahan,
+}
+
+/// What is lowered.
+pub struct Source<'a> {
+    /// The typed formula; its roots are F and, for weighted reductions, the weight.
+    pub formula: &'a Formula,
+    /// The category of the output's rows; the other one is reduced.
+    pub rows: Category,
+    /// What is done with F.
+    pub reduction: Reduction,
+    /// How sums are accumulated.
+    pub scheme: Scheme,
+    /// Compute type.
+    pub float: Float,
+    /// Whether the target has fused multiply-add.
+    pub fma: bool,
+}
+
+/// A program and where its inputs go.
+#[derive(Clone, Debug)]
+pub struct Lowered {
+    /// The program, transcendental functions not yet expanded.
+    pub program: Program,
+    /// For each variable of the formula the array it is packed into; `None` if it is not used.
+    pub inputs: Vec<Option<ArrayId>>,
+}
+
+/// Lower a reduction of a formula.
+pub fn build(source: &Source<'_>) -> Lowered {
+    let formula: Cow<'_, Formula> = exp2::rewritten(source.formula);
+    let mut lowering = Lowering::new(Builder::new(source.float, source.fma), &formula, source.rows);
+    let inputs = declare_inputs(&mut lowering, source.rows);
+    hoist(&mut lowering, source.rows);
+    steps::emit(&mut lowering, source);
+    let mut program = lowering.b.finish();
+    super::dce::eliminate(&mut program);
+    Lowered { program, inputs }
+}
+
+/// The space of the values that vary like this; `None` for pairs.
+fn space(variability: Variability, rows: Category) -> Option<Space> {
+    match variability {
+        Variability::Const | Variability::Param => Some(Space::Param),
+        Variability::I => Some(if rows == Category::I { Space::Row } else { Space::Col }),
+        Variability::J => Some(if rows == Category::J { Space::Row } else { Space::Col }),
+        Variability::Pair => None,
+    }
+}
+
+/// Nodes that some root needs, in table order.
+fn reachable(formula: &Formula) -> Vec<bool> {
+    let mut needed = vec![false; formula.nodes.len()];
+    for root in &formula.roots {
+        needed[root.index()] = true;
+    }
+    for k in (0..formula.nodes.len()).rev() {
+        if needed[k] {
+            for arg in &formula.nodes[k].args {
+                needed[arg.index()] = true;
+            }
+        }
+    }
+    needed
+}
+
+fn declare_inputs(l: &mut Lowering<'_>, rows: Category) -> Vec<Option<ArrayId>> {
+    let formula = l.formula;
+    let needed = reachable(formula);
+    let mut inputs = vec![None; formula.variables.len()];
+    for (k, node) in formula.nodes.iter().enumerate() {
+        let Op::Variable(position) = node.op else { continue };
+        if needed[k] {
+            let variable = &formula.variables[position as usize];
+            let space = space(node.variability, rows).expect("a variable does not vary with the pair");
+            let array = l.b.array(format!("v{position}"), space, variable.dim);
+            l.held(NodeId(k as u32), array);
+            inputs[position as usize] = Some(array);
+        }
+    }
+    inputs
+}
+
+/// Store every node that a later stage uses, in the stage where it first can be computed.
+fn hoist(l: &mut Lowering<'_>, rows: Category) {
+    let formula = l.formula;
+    let needed = reachable(formula);
+    let stage_of = |id: NodeId| space(formula.node(id).variability, rows);
+    let mut hoisted: BTreeMap<Space, Vec<NodeId>> = BTreeMap::new();
+    let mut wanted = vec![false; formula.nodes.len()];
+    for root in &formula.roots {
+        wanted[root.index()] = stage_of(*root).is_some();
+    }
+    for (k, node) in formula.nodes.iter().enumerate() {
+        if needed[k] {
+            let stage = space(node.variability, rows);
+            for arg in &node.args {
+                wanted[arg.index()] |= stage_of(*arg) != stage;
+            }
+        }
+    }
+    for (k, wanted) in wanted.iter().enumerate() {
+        let id = NodeId(k as u32);
+        if *wanted && !is_trivial(formula, id) {
+            hoisted.entry(stage_of(id).expect("only earlier stages are hoisted")).or_default().push(id);
+        }
+    }
+    for stage in [Space::Param, Space::Row, Space::Col] {
+        let nodes = hoisted.remove(&stage).unwrap_or_default();
+        let prefix = match stage {
+            Space::Param => "p",
+            Space::Row => "r",
+            _ => "c",
+        };
+        let mut stored = Vec::new();
+        for node in nodes {
+            let array = l.b.array(format!("{prefix}{}", node.0), stage, l.dim(node));
+            l.store(node, array);
+            stored.push((node, array));
+        }
+        let block = l.end_block(Sharing::Fresh);
+        for (node, array) in stored {
+            l.held(node, array);
+        }
+        let program = l.b.program();
+        match stage {
+            Space::Param => program.param = block,
+            Space::Row => program.row = block,
+            _ => program.col = block,
+        }
+    }
+}
+
+/// Whether a node costs nothing where it is used: an input, a constant, or a part of one.
+fn is_trivial(formula: &Formula, mut id: NodeId) -> bool {
+    loop {
+        let node = formula.node(id);
+        match node.op {
+            Op::Variable(_) | Op::Constant(_) => return true,
+            Op::Extract { .. } | Op::Broadcast => id = node.args[0],
+            _ => return false,
+        }
+    }
+}

@@ -1,0 +1,426 @@
+//! The passes of each reduction family, with identity, merge and finish.
+
+use super::stage::Lowering;
+use super::{Scheme, Source};
+use crate::formula::NodeId;
+use crate::formula::op::Op;
+use crate::loops::build::scalar::is_elementwise;
+use crate::loops::builder::Sharing;
+use crate::loops::program::{
+    Accumulator, ArrayId, Binary, Compare, Function, Index, Inst, Over, Space, Start, Stmt, Value,
+};
+use crate::reduce::{Family, Preference, Reduction};
+use std::collections::BTreeSet;
+
+/// Outputs with at most this many components are accumulated in the registers of the pass that computes them; longer ones in
+/// a pass of their own over tiles of the pair values (bench: engines, `b in R^10`).
+const FUSED: u32 = 4;
+
+/// Accumulators of a sum of vectors.
+struct Sums {
+    /// What is summed; `None` for the factor alone.
+    root: Option<NodeId>,
+    dim: u32,
+    sum: ArrayId,
+    /// Kahan's compensation.
+    lost: Option<ArrayId>,
+    start: Start,
+}
+
+pub(super) fn emit(l: &mut Lowering<'_>, source: &Source<'_>) {
+    match source.reduction.family() {
+        Family::Sum => sum(l, source),
+        Family::Exponential => exponential(l, source),
+        Family::Selection => selection(l, source),
+    }
+}
+
+fn sums(l: &mut Lowering<'_>, source: &Source<'_>, name: &str, root: Option<NodeId>) -> Sums {
+    let dim = root.map_or(1, |root| l.dim(root));
+    let sum = l.b.array(name, Space::State, dim);
+    let lost =
+        (source.scheme == Scheme::Kahan).then(|| l.b.array(format!("{name}_lost"), Space::State, dim));
+    let start = if source.scheme == Scheme::Block { Start::Zero } else { Start::State };
+    let slots = dim * if lost.is_some() { 2 } else { 1 };
+    l.b.program().identity.extend((0..slots).map(|_| 0.0));
+    Sums { root, dim, sum, lost, start }
+}
+
+/// Append the passes that add `factor * root` to each of the sums, for every column.
+fn summing_passes(l: &mut Lowering<'_>, outputs: &[Sums], factor: impl Fn(&mut Lowering<'_>) -> Option<Value>) {
+    let (short, long): (Vec<&Sums>, Vec<&Sums>) = outputs.iter().partition(|s| s.dim <= FUSED);
+    let scale = factor(l);
+    let tile = match scale {
+        Some(scale) if !long.is_empty() => {
+            let tile = l.b.array("factor", Space::Tile, 1);
+            l.b.store(tile, Index::at(0), scale);
+            Some(tile)
+        }
+        _ => None,
+    };
+    let mut held = Vec::new();
+    for output in &long {
+        if let Some(root) = output.root {
+            for leaf in tile_leaves(l, root) {
+                let array = l.b.array(format!("l{}", leaf.0), Space::Tile, l.dim(leaf));
+                l.store(leaf, array);
+                held.push((leaf, array));
+            }
+        }
+    }
+    let mut terms = Vec::new();
+    for output in &short {
+        let values = match output.root {
+            Some(root) => l.components(root).into_iter().map(Some).collect(),
+            None => vec![None],
+        };
+        for (k, value) in values.into_iter().enumerate() {
+            terms.push((*output, Index::at(k as u32), value));
+        }
+    }
+    // Products are made here so that they do not depend on the accumulators.
+    let terms: Vec<_> = terms
+        .into_iter()
+        .map(|(output, index, value)| {
+            let term = scaled(l, scale, value);
+            (output, index, term)
+        })
+        .collect();
+    let pair = l.end_block(Sharing::Kept);
+    let accumulators = terms.iter().flat_map(|(output, index, term)| accumulate(l, output, index, *term)).collect();
+    let step = l.end_block(Sharing::Fresh);
+    if !(pair.is_empty() && step.is_empty()) {
+        l.b.pass(Over::Columns, None, pair, step, accumulators, None);
+    }
+    for (leaf, array) in &held {
+        l.held(*leaf, *array);
+    }
+    for output in long {
+        let root = output.root.expect("the factor alone has dim 1");
+        let e = l.b.component_loop(output.dim);
+        l.b.enter_components(Some(e));
+        let value = l.value_at(root, &Index::of(e));
+        let scale = tile.map(|tile| l.b.load(tile, Index::at(0)));
+        let term = scaled(l, scale, Some(value));
+        let pair = l.end_block(Sharing::Kept);
+        let accumulators = accumulate(l, output, &Index::of(e), term);
+        let step = l.end_block(Sharing::Fresh);
+        l.b.enter_components(None);
+        l.b.pass(Over::Columns, Some(e), pair, step, accumulators, None);
+    }
+    for (leaf, _) in held {
+        l.released(leaf);
+    }
+}
+
+fn scaled(l: &mut Lowering<'_>, scale: Option<Value>, value: Option<Value>) -> Value {
+    match (scale, value) {
+        (Some(s), Some(v)) => l.b.mul(s, v),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => l.b.float(1.0),
+    }
+}
+
+/// The nodes that a component pass reads from the tile: what F's components are made of and cannot be computed there.
+fn tile_leaves(l: &Lowering<'_>, root: NodeId) -> Vec<NodeId> {
+    let mut leaves = BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    let mut stack = vec![root];
+    while let Some(id) = stack.pop() {
+        if !seen.insert(id) || l.is_held(id) {
+            continue;
+        }
+        let node = l.formula.node(id);
+        let is_part = is_elementwise(&node.op) && node.dim > 1 || matches!(node.op, Op::Broadcast | Op::Extract { .. });
+        if matches!(node.op, Op::Constant(_)) {
+            continue;
+        }
+        if is_part {
+            stack.extend(&node.args);
+        } else {
+            leaves.insert(id);
+        }
+    }
+    leaves.into_iter().collect()
+}
+
+/// Add a term to the running sum of a slot, by the scheme.
+fn accumulate(l: &mut Lowering<'_>, output: &Sums, index: &Index, term: Value) -> Vec<Accumulator> {
+    let mut sum = l.b.accumulator(output.sum, index.clone(), output.start);
+    let Some(lost) = output.lost else {
+        sum.next = match l.b.def(term).inst {
+            Inst::Binary(Binary::Mul, a, b) => l.b.mul_add(a, b, sum.param),
+            _ => l.b.add(sum.param, term),
+        };
+        return vec![sum];
+    };
+    let mut compensation = l.b.accumulator(lost, index.clone(), Start::State);
+    (sum.next, compensation.next) = compensated(l, sum.param, compensation.param, term);
+    vec![sum, compensation]
+}
+
+/// Kahan's step: the new sum and what it lost.
+fn compensated(l: &mut Lowering<'_>, sum: Value, lost: Value, term: Value) -> (Value, Value) {
+    let corrected = l.b.sub(term, lost);
+    let next = l.b.add(sum, corrected);
+    let rounded = l.b.sub(next, sum);
+    (next, l.b.sub(rounded, corrected))
+}
+
+/// Run `body` for each component of a state array, as a loop when it is long.
+fn for_components(l: &mut Lowering<'_>, dim: u32, mut body: impl FnMut(&mut Lowering<'_>, &Index)) {
+    if dim <= super::stage::UNROLL {
+        (0..dim).for_each(|k| body(l, &Index::at(k)));
+    } else {
+        let d = l.b.begin_loop(dim);
+        body(l, &Index::of(d));
+        l.b.end_loop(d, &[]);
+    }
+}
+
+/// `State = State * own + Other * others` for the slots of a sum; scales of `None` are 1.
+fn merge_sums(l: &mut Lowering<'_>, output: &Sums, scales: Option<(Value, Value)>) {
+    let other = mirror(l, output.sum);
+    let other_lost = output.lost.map(|lost| mirror(l, lost));
+    for_components(l, output.dim, |l, index| {
+        let load = |l: &mut Lowering<'_>, array, scale: Option<Value>| {
+            let value = l.b.load(array, index.clone());
+            match scale {
+                Some(scale) => l.b.mul(value, scale),
+                None => value,
+            }
+        };
+        let own = load(l, output.sum, scales.map(|s| s.0));
+        let theirs = load(l, other, scales.map(|s| s.1));
+        let sum = match (output.lost, other_lost) {
+            (Some(lost), Some(other_lost)) => {
+                let own_lost = load(l, lost, scales.map(|s| s.0));
+                let their_lost = load(l, other_lost, scales.map(|s| s.1));
+                let term = l.b.sub(theirs, their_lost);
+                let (sum, new_lost) = compensated(l, own, own_lost, term);
+                l.b.store(lost, index.clone(), new_lost);
+                sum
+            }
+            _ => l.b.add(own, theirs),
+        };
+        l.b.store(output.sum, index.clone(), sum);
+    });
+}
+
+/// The `Other` array that parallels a `State` array; arrays are mirrored in order so that slots agree.
+fn mirror(l: &mut Lowering<'_>, state: ArrayId) -> ArrayId {
+    let array = l.b.program().arrays[state.index()].clone();
+    let arrays = &mut l.b.program().arrays;
+    arrays.push(crate::loops::program::Array { name: format!("{}'", array.name), space: Space::Other, ..array });
+    ArrayId(arrays.len() as u32 - 1)
+}
+
+fn sum(l: &mut Lowering<'_>, source: &Source<'_>) {
+    let root = l.formula.roots[0];
+    let outputs = [sums(l, source, "sum", Some(root))];
+    summing_passes(l, &outputs, |_| None);
+    merge_sums(l, &outputs[0], None);
+    let merge = l.end_block(Sharing::Fresh);
+    let out = l.b.array("out", Space::Out, outputs[0].dim);
+    for_components(l, outputs[0].dim, |l, index| {
+        let value = l.b.load(outputs[0].sum, index.clone());
+        l.b.store(out, index.clone(), value);
+    });
+    finish(l, merge);
+}
+
+fn finish(l: &mut Lowering<'_>, merge: Vec<Stmt>) {
+    let finish = l.end_block(Sharing::Fresh);
+    let program = l.b.program();
+    program.merge = merge;
+    program.finish = finish;
+}
+
+/// The finite value that exponents are taken relative to: m itself, or 0 while m is infinite.
+fn base(l: &mut Lowering<'_>, m: Value) -> Value {
+    let magnitude = l.b.abs(m);
+    let infinity = l.b.float(f64::INFINITY);
+    let zero = l.b.float(0.0);
+    let finite = l.b.compare(Compare::Lt, magnitude, infinity);
+    l.b.select(finite, m, zero)
+}
+
+/// exp(old base - new base), the factor that carries sums relative to `m_old` over to `base_new`: 0 while nothing has been
+/// seen (m_old = -inf), at most 1.
+fn rescale(l: &mut Lowering<'_>, m_old: Value, base_new: Value) -> Value {
+    let (infinity, zero) = (l.b.float(f64::INFINITY), l.b.float(0.0));
+    let is_top = l.b.compare(Compare::Eq, m_old, infinity);
+    let old = l.b.select(is_top, zero, m_old);
+    let shift = l.b.sub(old, base_new);
+    let shift = l.b.binary(Binary::Min, shift, zero);
+    l.b.call(Function::Exp, vec![shift])
+}
+
+fn exponential(l: &mut Lowering<'_>, source: &Source<'_>) {
+    let root = l.formula.roots[0];
+    let weight = l.formula.roots.get(1).copied();
+    let m = l.b.array("max", Space::State, 1);
+    let chunk_max = l.b.array("chunk_max", Space::State, 1);
+    let shift = l.b.array("base", Space::State, 1);
+    l.b.program().identity.extend([f64::NEG_INFINITY, f64::NEG_INFINITY, 0.0]);
+    let mut outputs = Vec::new();
+    if source.reduction == Reduction::SumSoftMaxWeight {
+        outputs.push(sums(l, source, "norm", None));
+    }
+    outputs.push(sums(l, source, "sum", weight));
+
+    // F of every column of the chunk, and its maximum.
+    let value = l.components(root)[0];
+    let tile = l.b.array("f", Space::Tile, 1);
+    l.b.store(tile, Index::at(0), value);
+    let pair = l.end_block(Sharing::Kept);
+    let mut largest = l.b.accumulator(chunk_max, Index::at(0), Start::State);
+    largest.next = l.b.binary(Binary::Max, value, largest.param);
+    let step = l.end_block(Sharing::Fresh);
+    l.b.pass(Over::Columns, None, pair, step, vec![largest], None);
+
+    // One rescale a chunk.
+    let (old, seen) = (l.b.load(m, Index::at(0)), l.b.load(chunk_max, Index::at(0)));
+    let new = l.b.binary(Binary::Max, seen, old);
+    let base_new = base(l, new);
+    let factor = rescale(l, old, base_new);
+    let nothing = l.b.float(f64::NEG_INFINITY);
+    l.b.store(m, Index::at(0), new);
+    l.b.store(shift, Index::at(0), base_new);
+    l.b.store(chunk_max, Index::at(0), nothing);
+    for array in outputs.iter().flat_map(|o| [Some(o.sum), o.lost]).flatten() {
+        let dim = l.b.array_len(array);
+        for_components(l, dim, |l, index| {
+            let value = l.b.load(array, index.clone());
+            let value = l.b.mul(value, factor);
+            l.b.store(array, index.clone(), value);
+        });
+    }
+    let block = l.end_block(Sharing::Fresh);
+    l.b.pass(Over::Chunk, None, block, Vec::new(), Vec::new(), None);
+
+    // exp(F - base), times the weight, summed.
+    summing_passes(l, &outputs, |l| {
+        let value = l.b.load(tile, Index::at(0));
+        let base = l.b.load(shift, Index::at(0));
+        let difference = l.b.sub(value, base);
+        Some(l.b.call(Function::Exp, vec![difference]))
+    });
+
+    let other_max = mirror(l, m);
+    let (own, theirs) = (l.b.load(m, Index::at(0)), l.b.load(other_max, Index::at(0)));
+    let joint = l.b.binary(Binary::Max, own, theirs);
+    let base_new = base(l, joint);
+    let scales = (rescale(l, own, base_new), rescale(l, theirs, base_new));
+    l.b.store(m, Index::at(0), joint);
+    l.b.store(shift, Index::at(0), base_new);
+    for output in &outputs {
+        merge_sums(l, output, Some(scales));
+    }
+    let merge = l.end_block(Sharing::Fresh);
+    finish_exponential(l, source.reduction, m, shift, &outputs);
+    finish(l, merge);
+}
+
+fn finish_exponential(l: &mut Lowering<'_>, reduction: Reduction, m: ArrayId, shift: ArrayId, outputs: &[Sums]) {
+    let sums = outputs.last().expect("there is always a sum");
+    let first = u32::from(reduction == Reduction::MaxSumShiftExp);
+    let out = l.b.array("out", Space::Out, sums.dim + first);
+    let base = l.b.load(shift, Index::at(0));
+    let largest = l.b.load(m, Index::at(0));
+    if reduction == Reduction::MaxSumShiftExp {
+        l.b.store(out, Index::at(0), largest);
+    }
+    let norm = l.b.load(outputs[0].sum, Index::at(0));
+    for_components(l, sums.dim, |l, index| {
+        let sum = l.b.load(sums.sum, index.clone());
+        let value = match reduction {
+            Reduction::LogSumExp => {
+                let log = l.b.call(Function::Log, vec![sum]);
+                l.b.add(base, log)
+            }
+            Reduction::SumSoftMaxWeight => l.b.div(sum, norm),
+            _ => sum,
+        };
+        let slot = Index { offset: index.offset + first, terms: index.terms.clone() };
+        l.b.store(out, slot, value);
+    });
+}
+
+/// Values go to the tile; the kernel stops at the end of a chunk in which some value is at most the row's threshold, and the
+/// launcher inserts it. Largest-first reductions negate, so that smaller is always better.
+fn selection(l: &mut Lowering<'_>, source: &Source<'_>) {
+    let root = l.formula.roots[0];
+    let dim = l.dim(root);
+    let threshold = l.b.array("threshold", Space::State, dim);
+    let chunk_min = l.b.array("chunk_min", Space::State, dim);
+    let tile = l.b.array("f", Space::Tile, dim);
+    l.b.program().identity.extend((0..2 * dim).map(|_| f64::INFINITY));
+    let negate = source.reduction.preference() == Preference::Largest;
+    let better = |l: &mut Lowering<'_>, value: Value, index: &Index| {
+        let mut least = l.b.accumulator(chunk_min, index.clone(), Start::State);
+        least.next = l.b.binary(Binary::Min, value, least.param);
+        least
+    };
+    if dim <= FUSED {
+        let mut values = l.components(root);
+        for (k, value) in values.iter_mut().enumerate() {
+            *value = if negate { l.b.neg(*value) } else { *value };
+            l.b.store(tile, Index::at(k as u32), *value);
+        }
+        let pair = l.end_block(Sharing::Kept);
+        let least = values.iter().zip(0..).map(|(v, k)| better(l, *v, &Index::at(k))).collect();
+        let step = l.end_block(Sharing::Fresh);
+        l.b.pass(Over::Columns, None, pair, step, least, None);
+    } else {
+        let leaves = tile_leaves(l, root);
+        let mut held = Vec::new();
+        for leaf in leaves {
+            let array = l.b.array(format!("l{}", leaf.0), Space::Tile, l.dim(leaf));
+            l.store(leaf, array);
+            held.push((leaf, array));
+        }
+        let pair = l.end_block(Sharing::Fresh);
+        if !pair.is_empty() {
+            l.b.pass(Over::Columns, None, pair, Vec::new(), Vec::new(), None);
+        }
+        for (leaf, array) in &held {
+            l.held(*leaf, *array);
+        }
+        let e = l.b.component_loop(dim);
+        l.b.enter_components(Some(e));
+        let value = l.value_at(root, &Index::of(e));
+        let value = if negate { l.b.neg(value) } else { value };
+        l.b.store(tile, Index::of(e), value);
+        let pair = l.end_block(Sharing::Kept);
+        let least = better(l, value, &Index::of(e));
+        let step = l.end_block(Sharing::Fresh);
+        l.b.enter_components(None);
+        l.b.pass(Over::Columns, Some(e), pair, step, vec![least], None);
+    }
+    let hit = chunk_hit(l, dim, threshold, chunk_min);
+    let block = l.end_block(Sharing::Fresh);
+    l.b.pass(Over::Chunk, None, block, Vec::new(), Vec::new(), Some(hit));
+}
+
+/// Whether any component's chunk minimum reaches its threshold; resets the minima.
+fn chunk_hit(l: &mut Lowering<'_>, dim: u32, threshold: ArrayId, chunk_min: ArrayId) -> Value {
+    let (one, zero, infinity) = (l.b.float(1.0), l.b.float(0.0), l.b.float(f64::INFINITY));
+    let test = |l: &mut Lowering<'_>, index: &Index, hit: Value| {
+        let least = l.b.load(chunk_min, index.clone());
+        let limit = l.b.load(threshold, index.clone());
+        l.b.store(chunk_min, index.clone(), infinity);
+        let reached = l.b.compare(Compare::Le, least, limit);
+        l.b.select(reached, one, hit)
+    };
+    let hit = if dim <= super::stage::UNROLL {
+        (0..dim).fold(zero, |hit, k| test(l, &Index::at(k), hit))
+    } else {
+        let d = l.b.begin_loop(dim);
+        let axes = crate::loops::program::Axes { row: true, ..Default::default() };
+        let running = l.b.carry(d, zero, axes);
+        let next = test(l, &Index::of(d), running);
+        l.b.end_loop(d, &[next])[0]
+    };
+    l.b.compare(Compare::Lt, zero, hit)
+}

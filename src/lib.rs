@@ -1,6 +1,9 @@
 //! Reductions over all pairs of points, compiled from a formula string.
 
+#[doc(hidden)]
+pub mod alias;
 pub mod dtype;
+pub mod error;
 #[doc(hidden)]
 pub mod limits;
 #[doc(hidden)]
@@ -8,15 +11,16 @@ pub mod span;
 
 #[doc(hidden)]
 pub mod cpu;
-pub mod error;
 #[doc(hidden)]
 pub mod formula;
 #[doc(hidden)]
 pub mod loops;
-#[doc(hidden)]
 pub mod reduce;
 #[doc(hidden)]
 pub mod schedule;
+#[doc(hidden)]
+pub mod syntax;
 
 pub use dtype::{DType, Element, Float};
+pub use error::{Error, ErrorKind};
 pub use reduce::{Accumulate, Reduction};

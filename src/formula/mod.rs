@@ -2,9 +2,13 @@
 
 pub mod number;
 pub mod op;
+mod print;
+mod simplify;
+pub mod table;
+pub mod typing;
 
+pub use crate::alias::{Category, Variable};
 use crate::span::Span;
-use number::Number;
 use op::Op;
 
 /// An index into [`Formula::nodes`].
@@ -16,28 +20,6 @@ impl NodeId {
     pub fn index(self) -> usize {
         self.0 as usize
     }
-}
-
-/// Which index a variable has: rows of the output side are `I`, points that are reduced over are `J` when the axis is 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Category {
-    /// `Vi`: one row for every i.
-    I,
-    /// `Vj`: one row for every j.
-    J,
-    /// `Pm`: one vector a call.
-    Param,
-}
-
-/// An argument of the call: its position is its place in [`Formula::variables`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Variable {
-    /// The alias, or `Var(k,dim,cat)` for an inline variable; for messages only.
-    pub name: String,
-    /// I, J or parameter.
-    pub category: Category,
-    /// Columns of the array.
-    pub dim: u32,
 }
 
 /// How often a node's value changes.
@@ -103,6 +85,3 @@ impl Formula {
         self.node(self.roots[k]).dim
     }
 }
-
-/// Constants as typed formulas carry them.
-pub type Constant = Number;

@@ -1,4 +1,6 @@
 //! The staged scalar program between formulas and machines.
 
+pub mod build;
 pub mod builder;
+pub mod dce;
 pub mod program;

@@ -84,7 +84,8 @@ impl Role {
     }
 }
 
-const HELP: &str = "an alias is written `x = Vi(3)`, `y = Vj(3)` or `p = Pm(1)`: a name, the index, the dim";
+const HELP: &str =
+    "an alias is written `x = Vi(3)`, `y = Vj(3)` or `p = Pm(1)`: a name, the index, the dim";
 
 /// Parse `name = Vi(dim)` or `name = Vi(position, dim)`; the name may be absent.
 ///
@@ -93,7 +94,9 @@ const HELP: &str = "an alias is written `x = Vi(3)`, `y = Vj(3)` or `p = Pm(1)`:
 pub fn parse(text: &str, role: Role) -> Result<Alias, Error> {
     let label = role.label();
     let tokens = tokens(label, text)?;
-    let error = |span: Span, message: String| Error::at(ErrorKind::Syntax, label, text, span, message).help(HELP);
+    let error = |span: Span, message: String| {
+        Error::at(ErrorKind::Syntax, label, text, span, message).help(HELP)
+    };
     let end = Span::new(text.len() as u32, text.len() as u32);
     let at = |k: usize| tokens.get(k).copied().unwrap_or(Token { kind: Kind::Mark(""), span: end });
     let word = |k: usize| &text[at(k).span.range()];
@@ -134,14 +137,20 @@ pub fn parse(text: &str, role: Role) -> Result<Alias, Error> {
         }
     }
     if k + 1 < tokens.len() {
-        return Err(error(at(k + 1).span, format!("unexpected text after {label} `{}`", &text[..at(k).span.end as usize])));
+        return Err(error(
+            at(k + 1).span,
+            format!("unexpected text after {label} `{}`", &text[..at(k).span.end as usize]),
+        ));
     }
     let (category, position, dim) = match (category, numbers.as_slice()) {
         (Some(category), [dim]) => (category, None, *dim),
-        (Some(category), [position, dim]) if role == Role::Input => (category, Some(*position), *dim),
+        (Some(category), [position, dim]) if role == Role::Input => {
+            (category, Some(*position), *dim)
+        }
         (None, [position, dim, number]) => {
-            let category = Category::from_number(number.0)
-                .ok_or_else(|| error(number.1, "the category is 0 for i, 1 for j or 2 for a parameter".into()))?;
+            let category = Category::from_number(number.0).ok_or_else(|| {
+                error(number.1, "the category is 0 for i, 1 for j or 2 for a parameter".into())
+            })?;
             (category, Some(*position), *dim)
         }
         (_, numbers) => {
@@ -150,14 +159,23 @@ pub fn parse(text: &str, role: Role) -> Result<Alias, Error> {
         }
     };
     if role == Role::Output && category == Category::Param {
-        return Err(error(at(head).span, "an output has one row for every i or every j, so it is `Vi` or `Vj`".into()));
+        return Err(error(
+            at(head).span,
+            "an output has one row for every i or every j, so it is `Vi` or `Vj`".into(),
+        ));
     }
     let limit = |(value, span): (u64, Span), what: &str, least: u64, most: usize| {
         if value < least {
             return Err(error(span, format!("the {what} must be at least {least}")));
         }
         u32::try_from(value).ok().filter(|v| *v as usize <= most).ok_or_else(|| {
-            Error::at(ErrorKind::Limit, label, text, span, format!("the {what} is {value}; at most {most} is accepted"))
+            Error::at(
+                ErrorKind::Limit,
+                label,
+                text,
+                span,
+                format!("the {what} is {value}; at most {most} is accepted"),
+            )
         })
     };
     let position = position.map(|p| limit(p, "position", 0, limits::ALIASES - 1)).transpose()?;
@@ -169,9 +187,13 @@ pub fn parse(text: &str, role: Role) -> Result<Alias, Error> {
 ///
 /// # Errors
 /// `Syntax` for repeated names or positions and for gaps; `Limit` for too many aliases.
-pub fn place(aliases: &[&str], is_reserved: impl Fn(&str) -> bool) -> Result<Vec<Option<Variable>>, Error> {
+pub fn place(
+    aliases: &[&str],
+    is_reserved: impl Fn(&str) -> bool,
+) -> Result<Vec<Option<Variable>>, Error> {
     if aliases.len() > limits::ALIASES {
-        let message = format!("{} aliases; at most {} are accepted", aliases.len(), limits::ALIASES);
+        let message =
+            format!("{} aliases; at most {} are accepted", aliases.len(), limits::ALIASES);
         return Err(Error::new(ErrorKind::Limit, message));
     }
     let mut placed: Vec<Option<Variable>> = Vec::new();
@@ -185,7 +207,9 @@ pub fn place(aliases: &[&str], is_reserved: impl Fn(&str) -> bool) -> Result<Vec
                 return Err(error(format!("the name `{name}` is given twice")));
             }
             if is_reserved(name) {
-                return Err(error(format!("`{name}` is the name of an operation and cannot be an alias")));
+                return Err(error(format!(
+                    "`{name}` is the name of an operation and cannot be an alias"
+                )));
             }
         }
         if placed.len() <= position {
@@ -194,7 +218,8 @@ pub fn place(aliases: &[&str], is_reserved: impl Fn(&str) -> bool) -> Result<Vec
         if let Some(other) = &placed[position] {
             return Err(error(format!("position {position} is already taken by `{}`", other.name)));
         }
-        let name = alias.name.unwrap_or_else(|| inline_name(position as u32, alias.dim, alias.category));
+        let name =
+            alias.name.unwrap_or_else(|| inline_name(position as u32, alias.dim, alias.category));
         placed[position] = Some(Variable { name, category: alias.category, dim: alias.dim });
     }
     Ok(placed)

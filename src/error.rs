@@ -184,13 +184,15 @@ fn render(f: &mut fmt::Formatter<'_>, source: &Source, span: Span, label: &str) 
     let (start, end) = (floor(span.start as usize), floor(span.end as usize));
     let line_start = text[..start].rfind('\n').map_or(0, |k| k + 1);
     let line_end = text[start..].find('\n').map_or(text.len(), |k| start + k);
-    let line: Vec<char> = text[line_start..line_end].chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line: Vec<char> =
+        text[line_start..line_end].chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let from = text[line_start..start].chars().count();
     let width = text[start..end.clamp(start, line_end)].chars().count().max(1);
     let first = if line.len() > SHOWN_COLUMNS { from.saturating_sub(SHOWN_COLUMNS / 2) } else { 0 };
     let last = line.len().min(first + SHOWN_COLUMNS);
     let width = width.min((last + 1).saturating_sub(from).max(1));
-    let (before, after) = (if first > 0 { "..." } else { "" }, if last < line.len() { "..." } else { "" });
+    let (before, after) =
+        (if first > 0 { "..." } else { "" }, if last < line.len() { "..." } else { "" });
     let shown: String = line[first..last].iter().collect();
     let prefix = format!("{}: ", source.label);
     let pad = " ".repeat(prefix.len() + before.len() + from - first);

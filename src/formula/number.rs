@@ -43,11 +43,15 @@ impl Number {
             _ => 10,
         };
         if radix != 10 {
-            let value = BigInt::parse_bytes(&digits.as_bytes()[2..], radix).ok_or("malformed integer literal")?;
+            let value = BigInt::parse_bytes(&digits.as_bytes()[2..], radix)
+                .ok_or("malformed integer literal")?;
             return Number(BigRational::from_integer(value)).in_range();
         }
         let (mantissa, exponent) = match digits.find(['e', 'E']) {
-            Some(k) => (&digits[..k], digits[k + 1..].parse::<i32>().map_err(|_| "the exponent is out of range")?),
+            Some(k) => (
+                &digits[..k],
+                digits[k + 1..].parse::<i32>().map_err(|_| "the exponent is out of range")?,
+            ),
             None => (digits.as_str(), 0),
         };
         if exponent.abs() > 2 * limits::LITERAL_DIGITS as i32 {
@@ -58,8 +62,11 @@ impl Number {
         let value = BigInt::parse_bytes(all.as_bytes(), 10).ok_or("malformed number")?;
         let shift = exponent - fraction.len() as i32;
         let power = BigInt::from(10).pow(shift.unsigned_abs());
-        let value =
-            if shift >= 0 { BigRational::from_integer(value * power) } else { BigRational::new(value, power) };
+        let value = if shift >= 0 {
+            BigRational::from_integer(value * power)
+        } else {
+            BigRational::new(value, power)
+        };
         Number(value).in_range()
     }
 
@@ -184,7 +191,11 @@ fn scaled(m: u64, e: i64) -> f64 {
 
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_integer() { write!(f, "{}", self.0.numer()) } else { write!(f, "{}/{}", self.0.numer(), self.0.denom()) }
+        if self.0.is_integer() {
+            write!(f, "{}", self.0.numer())
+        } else {
+            write!(f, "{}/{}", self.0.numer(), self.0.denom())
+        }
     }
 }
 
@@ -194,7 +205,15 @@ mod tests {
 
     #[test]
     fn literals_round_once() {
-        for text in ["0.1", "1e-310", "4.9e-324", "2.4e-324", "1.7976931348623157e308", "3.14159265358979", "123456789012345678901"] {
+        for text in [
+            "0.1",
+            "1e-310",
+            "4.9e-324",
+            "2.4e-324",
+            "1.7976931348623157e308",
+            "3.14159265358979",
+            "123456789012345678901",
+        ] {
             let number = Number::parse(text).expect("a literal");
             assert_eq!(number.to_f64(), text.parse::<f64>().expect("a float"), "{text}");
             assert_eq!(number.to_f32() as f32, text.parse::<f32>().expect("a float"), "{text}");

@@ -22,7 +22,13 @@ impl Formula {
     fn lines(&self, name: impl Fn(u32) -> String) -> String {
         let mut text = String::new();
         for (k, node) in self.nodes.iter().enumerate() {
-            let _ = writeln!(text, "%{k} = {} : {}[{}]", head(node, &name), variability(node.variability), node.dim);
+            let _ = writeln!(
+                text,
+                "%{k} = {} : {}[{}]",
+                head(node, &name),
+                variability(node.variability),
+                node.dim
+            );
         }
         for (k, root) in self.roots.iter().enumerate() {
             let _ = writeln!(text, "{} %{}", if k == 0 { "formula" } else { "weight" }, root.0);

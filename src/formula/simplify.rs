@@ -24,7 +24,11 @@ pub(super) enum Simple {
 pub(super) struct DivisionByZero;
 
 /// Simplify `op` over operands of which some are constants; `same` if operands 0 and 1 are one node.
-pub(super) fn elementwise(op: &Op, args: &[Option<&Number>], same: bool) -> Result<Option<Simple>, DivisionByZero> {
+pub(super) fn elementwise(
+    op: &Op,
+    args: &[Option<&Number>],
+    same: bool,
+) -> Result<Option<Simple>, DivisionByZero> {
     let zero = |k: usize| args[k].is_some_and(Number::is_zero);
     let one = |k: usize| args[k].is_some_and(|n| n.as_integer() == Some(1));
     if let Some(value) = folded(op, args)? {
@@ -69,6 +73,7 @@ fn folded(op: &Op, args: &[Option<&Number>]) -> Result<Option<Number>, DivisionB
 fn power_of_two_inverse(n: &Number) -> Option<Number> {
     let value = n.to_f64();
     let exact = Number::from_f64(value).as_ref() == Some(n);
-    let is_power = value.to_bits() << 12 == 0 && (2f64.powi(-60)..=2f64.powi(60)).contains(&value.abs());
+    let is_power =
+        value.to_bits() << 12 == 0 && (2f64.powi(-60)..=2f64.powi(60)).contains(&value.abs());
     (exact && is_power).then(|| Number::ratio(&Number::integer(1), n)).flatten()
 }

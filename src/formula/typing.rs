@@ -25,19 +25,30 @@ mod rules;
 /// # Errors
 /// `Syntax`, `Shape` or `Limit`, with the place in the alias or the formula.
 pub fn formula(formula: &str, weight: Option<&str>, aliases: &[&str]) -> Result<Formula, Error> {
-    let mut scope = Scope { variables: alias::place(aliases, table::is_reserved)?, ..Scope::default() };
+    let mut scope =
+        Scope { variables: alias::place(aliases, table::is_reserved)?, ..Scope::default() };
     let mut roots = Vec::new();
     for text in std::iter::once(formula).chain(weight) {
         let ast = parse(text)?;
-        let mut typer = Typer { text, ast: &ast, scope: &mut scope, typed: Vec::with_capacity(ast.exprs.len()) };
+        let mut typer = Typer {
+            text,
+            ast: &ast,
+            scope: &mut scope,
+            typed: Vec::with_capacity(ast.exprs.len()),
+        };
         roots.push(typer.run()?);
     }
     let gap = scope.variables.iter().position(Option::is_none);
     if let Some(k) = gap {
-        let message = format!("no alias or inline variable has position {k}, but a later one is used");
+        let message =
+            format!("no alias or inline variable has position {k}, but a later one is used");
         return Err(Error::new(ErrorKind::Syntax, message));
     }
-    Ok(Formula { nodes: scope.nodes, roots, variables: scope.variables.into_iter().flatten().collect() })
+    Ok(Formula {
+        nodes: scope.nodes,
+        roots,
+        variables: scope.variables.into_iter().flatten().collect(),
+    })
 }
 
 /// What a formula and its weight share.
@@ -92,9 +103,11 @@ impl Typer<'_> {
     fn node_of(&self, id: AstId) -> Result<NodeId, Error> {
         match self.typed[id.index()] {
             Typed::Node(node) => Ok(node),
-            Typed::List => {
-                Err(self.error(ErrorKind::Syntax, self.span(id), "a list of integers is not an expression"))
-            }
+            Typed::List => Err(self.error(
+                ErrorKind::Syntax,
+                self.span(id),
+                "a list of integers is not an expression",
+            )),
         }
     }
 
@@ -112,7 +125,8 @@ impl Typer<'_> {
     /// Make a node, or find the equal one.
     fn node(&mut self, op: Op, args: Vec<NodeId>, dim: u32, span: Span) -> Result<NodeId, Error> {
         if dim as usize > limits::DIM {
-            let message = format!("an expression of dim {dim}; at most {} is accepted", limits::DIM);
+            let message =
+                format!("an expression of dim {dim}; at most {} is accepted", limits::DIM);
             return Err(self.error(ErrorKind::Limit, span, message));
         }
         let key = (op, args, dim);
@@ -125,11 +139,13 @@ impl Typer<'_> {
         }
         let (op, args, dim) = key.clone();
         let variability = match &op {
-            Op::Variable(position) => match self.scope.variables[*position as usize].as_ref().map(|v| v.category) {
-                Some(Category::I) => Variability::I,
-                Some(Category::J) => Variability::J,
-                _ => Variability::Param,
-            },
+            Op::Variable(position) => {
+                match self.scope.variables[*position as usize].as_ref().map(|v| v.category) {
+                    Some(Category::I) => Variability::I,
+                    Some(Category::J) => Variability::J,
+                    _ => Variability::Param,
+                }
+            }
             _ => args
                 .iter()
                 .map(|a| self.scope.nodes[a.index()].variability)
@@ -156,7 +172,8 @@ impl Typer<'_> {
     /// An element-wise node whose dims are known to fit.
     fn map(&mut self, op: Op, args: &[NodeId], span: Span) -> Result<NodeId, Error> {
         let dim = args.iter().map(|a| self.dim(*a)).max().unwrap_or(1);
-        let constants: Vec<Option<Number>> = args.iter().map(|a| self.constant(*a).cloned()).collect();
+        let constants: Vec<Option<Number>> =
+            args.iter().map(|a| self.constant(*a).cloned()).collect();
         let constants: Vec<Option<&Number>> = constants.iter().map(Option::as_ref).collect();
         let same = args.len() == 2 && args[0] == args[1];
         let simple = simplify::elementwise(&op, &constants, same)
@@ -192,7 +209,14 @@ impl Typer<'_> {
                 _ if dim == 1 => {}
                 None => longest = Some((*arg, dim)),
                 Some((_, known)) if known == dim => {}
-                Some(first) => return Err(self.mismatch(what, first, (*arg, dim), "equal dims, or dim 1 to repeat")),
+                Some(first) => {
+                    return Err(self.mismatch(
+                        what,
+                        first,
+                        (*arg, dim),
+                        "equal dims, or dim 1 to repeat",
+                    ));
+                }
             }
         }
         Ok(())
@@ -200,9 +224,13 @@ impl Typer<'_> {
 
     fn mismatch(&self, what: &str, f: (AstId, u32), g: (AstId, u32), needs: &str) -> Error {
         let (a, b) = (self.written(f.0), self.written(g.0));
-        self.error(ErrorKind::Shape, self.span(f.0), format!("{what} needs {needs}: `{a}` has dim {}, `{b}` has dim {}", f.1, g.1))
-            .labelled(format!("dim {}", f.1))
-            .and_at(self.span(g.0), format!("dim {}", g.1))
+        self.error(
+            ErrorKind::Shape,
+            self.span(f.0),
+            format!("{what} needs {needs}: `{a}` has dim {}, `{b}` has dim {}", f.1, g.1),
+        )
+        .labelled(format!("dim {}", f.1))
+        .and_at(self.span(g.0), format!("dim {}", g.1))
     }
 
     fn expr(&mut self, id: AstId) -> Result<Typed, Error> {
@@ -211,7 +239,8 @@ impl Typer<'_> {
         let node = match &ast.exprs[id.index()] {
             Expr::Number(text) => {
                 let number = Number::parse(text).map_err(|why| {
-                    let kind = if why.contains("digits") { ErrorKind::Limit } else { ErrorKind::Syntax };
+                    let kind =
+                        if why.contains("digits") { ErrorKind::Limit } else { ErrorKind::Syntax };
                     self.error(kind, span, why)
                 })?;
                 self.number(number, 1, span)?
@@ -242,16 +271,19 @@ impl Typer<'_> {
     }
 
     fn name(&mut self, name: &str, span: Span) -> Result<NodeId, Error> {
-        let position = self.scope.variables.iter().position(|v| v.as_ref().is_some_and(|v| v.name == name));
+        let position =
+            self.scope.variables.iter().position(|v| v.as_ref().is_some_and(|v| v.name == name));
         if let Some(position) = position {
             let dim = self.scope.variables[position].as_ref().map_or(1, |v| v.dim);
             return self.node(Op::Variable(position as u32), Vec::new(), dim, span);
         }
         let error = self.error(ErrorKind::Syntax, span, format!("unknown name `{name}`"));
         if table::is_reserved(name) {
-            return Err(error.help(format!("`{name}` is an operation and needs its arguments in parentheses")));
+            return Err(error
+                .help(format!("`{name}` is an operation and needs its arguments in parentheses")));
         }
-        let names: Vec<&str> = self.scope.variables.iter().flatten().map(|v| v.name.as_str()).collect();
+        let names: Vec<&str> =
+            self.scope.variables.iter().flatten().map(|v| v.name.as_str()).collect();
         let near = names.iter().min_by_key(|known| strsim::damerau_levenshtein(name, known));
         Err(match near {
             Some(near) if strsim::damerau_levenshtein(name, near) * 3 <= near.len().max(3) => {
@@ -262,7 +294,13 @@ impl Typer<'_> {
         })
     }
 
-    fn binary(&mut self, operator: Operator, f: AstId, g: AstId, span: Span) -> Result<NodeId, Error> {
+    fn binary(
+        &mut self,
+        operator: Operator,
+        f: AstId,
+        g: AstId,
+        span: Span,
+    ) -> Result<NodeId, Error> {
         let (a, b) = (self.node_of(f)?, self.node_of(g)?);
         let what = format!("`{}`", operator.text());
         if operator == Operator::Bar {
@@ -301,14 +339,17 @@ impl Typer<'_> {
     fn exponent(&self, m: i64, at: Span) -> Result<i32, Error> {
         if m.abs() > limits::EXPONENT {
             let message = format!("the integer exponent {m} is beyond {}", limits::EXPONENT);
-            return Err(self.error(ErrorKind::Limit, at, message).help("Powf(f, g) takes any exponent"));
+            return Err(self
+                .error(ErrorKind::Limit, at, message)
+                .help("Powf(f, g) takes any exponent"));
         }
         Ok(m as i32)
     }
 
     /// The integer that a constant argument stands for.
     fn int(&self, id: AstId) -> Result<i64, Error> {
-        let value = self.node_of(id).ok().and_then(|node| self.constant(node)).and_then(Number::as_integer);
+        let value =
+            self.node_of(id).ok().and_then(|node| self.constant(node)).and_then(Number::as_integer);
         value.ok_or_else(|| {
             let message = format!("expected an integer literal, found `{}`", self.written(id));
             self.error(ErrorKind::Syntax, self.span(id), message)
@@ -321,7 +362,9 @@ impl Typer<'_> {
             let error = self.error(ErrorKind::Syntax, at, format!("unknown operation `{name}`"));
             let aliases = self.scope.variables.iter().flatten().any(|v| v.name == name);
             return Err(match table::nearest(name, std::iter::empty()) {
-                _ if aliases => error.help(format!("`{name}` is an alias; write `{name} * (...)` to multiply")),
+                _ if aliases => {
+                    error.help(format!("`{name}` is an alias; write `{name} * (...)` to multiply"))
+                }
                 Some(near) => error.help(format!("did you mean `{near}`?")),
                 None => error.help("the operations are listed by `genred ops`"),
             });

@@ -1,8 +1,8 @@
 //! Construction of programs: infers types and axes, shares equal values within their scope, folds only what is exact.
 
 use super::program::{
-    Accumulator, Array, ArrayId, Axes, Binary, Carried, Compare, Function, Index, Inst, Loop, LoopId, Over, Pass, Program,
-    Shift, Space, Start, Stmt, Type, Unary, Value, ValueDef,
+    Accumulator, Array, ArrayId, Axes, Binary, Carried, Compare, Function, Index, Inst, Loop,
+    LoopId, Over, Pass, Program, Shift, Space, Start, Stmt, Type, Unary, Value, ValueDef,
 };
 use crate::dtype::Float;
 use std::collections::HashMap;
@@ -43,13 +43,14 @@ pub struct Builder {
     scopes: Vec<Scope>,
     /// The component loop of the pass under construction, if any.
     component: Option<LoopId>,
+    functions: Functions,
     sizes: HashMap<Space, u32>,
     temp_axes: HashMap<ArrayId, Axes>,
 }
 
 impl Builder {
     /// A builder of a program that computes in `float`, with fused multiply-adds if the target has them.
-    pub fn new(float: Float, fma: bool) -> Self {
+    pub fn new(float: Float, fma: bool, functions: Functions) -> Self {
         let program = Program {
             float,
             fma,
@@ -68,6 +69,7 @@ impl Builder {
             program,
             scopes: vec![Scope::default()],
             component: None,
+            functions,
             sizes: HashMap::new(),
             temp_axes: HashMap::new(),
         }
@@ -125,7 +127,9 @@ impl Builder {
     pub fn load(&mut self, array: ArrayId, index: Index) -> Value {
         let mut axes = match self.program.arrays[array.index()].space {
             Space::Param => Axes::default(),
-            Space::Row | Space::State | Space::Other | Space::Out => Axes { row: true, ..Axes::default() },
+            Space::Row | Space::State | Space::Other | Space::Out => {
+                Axes { row: true, ..Axes::default() }
+            }
             Space::Col => Axes { col: true, ..Axes::default() },
             Space::Tile => Axes { row: true, col: true, component: false },
             Space::Temp => self.temp_axes.get(&array).copied().unwrap_or_default(),
@@ -262,10 +266,18 @@ impl Builder {
         self.share(Inst2::Select(mask, a, b), Inst::Select(mask, a, b), ty, axes)
     }
 
-    /// A transcendental function.
+    /// A transcendental function: one intrinsic, or the operations it consists of.
     pub fn call(&mut self, function: Function, args: Vec<Value>) -> Value {
+        if self.functions == Functions::Expanded {
+            return super::math::expand(self, function, &args);
+        }
         let axes = args.iter().fold(Axes::default(), |axes, a| axes.union(self.def(*a).axes));
-        self.share(Inst2::Call(function, args.clone()), Inst::Call(function, args), Type::Float, axes)
+        self.share(
+            Inst2::Call(function, args.clone()),
+            Inst::Call(function, args),
+            Type::Float,
+            axes,
+        )
     }
 
     /// A value that the enclosing structure defines.
@@ -392,6 +404,15 @@ impl Builder {
         self.block().known.insert(key, value);
         value
     }
+}
+
+/// What becomes of transcendental functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Functions {
+    /// They stay as intrinsics, for targets that have them and for reading.
+    Intrinsic,
+    /// They are replaced by simple operations ([`math`](super::math)).
+    Expanded,
 }
 
 /// What a block may share with the one before it.

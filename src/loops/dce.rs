@@ -74,7 +74,9 @@ fn sweep(
 /// The values an instruction reads.
 pub fn operands(inst: &Inst) -> Vec<Value> {
     match inst {
-        Inst::Float(_) | Inst::Int(_) | Inst::Load(..) | Inst::Counter(_) | Inst::Bound => Vec::new(),
+        Inst::Float(_) | Inst::Int(_) | Inst::Load(..) | Inst::Counter(_) | Inst::Bound => {
+            Vec::new()
+        }
         Inst::Unary(_, a) | Inst::Shift(_, a, _) => vec![*a],
         Inst::Binary(_, a, b) | Inst::Compare(_, a, b) => vec![*a, *b],
         Inst::Fma(a, b, c) | Inst::FmaNeg(a, b, c) | Inst::Select(a, b, c) => vec![*a, *b, *c],

@@ -3,4 +3,5 @@
 pub mod build;
 pub mod builder;
 pub mod dce;
+pub mod math;
 pub mod program;

@@ -107,8 +107,12 @@ impl Reduction {
         match (make, k) {
             (Make::Plain(reduction), None) => Ok(reduction),
             (Make::Plain(_), Some(_)) => Err(format!("`{name}` takes no K")),
-            (Make::WithK(_), None) => Err(format!("`{name}` needs K, the number of values to keep")),
-            (Make::WithK(make), Some(k)) if (1..=crate::limits::K as u32).contains(&k) => Ok(make(k)),
+            (Make::WithK(_), None) => {
+                Err(format!("`{name}` needs K, the number of values to keep"))
+            }
+            (Make::WithK(make), Some(k)) if (1..=crate::limits::K as u32).contains(&k) => {
+                Ok(make(k))
+            }
             (Make::WithK(_), Some(k)) => {
                 Err(format!("K of `{name}` must be from 1 to {}, not {k}", crate::limits::K))
             }
@@ -154,7 +158,9 @@ impl Reduction {
     pub fn family(self) -> Family {
         match self {
             Reduction::Sum => Family::Sum,
-            Reduction::LogSumExp | Reduction::SumSoftMaxWeight | Reduction::MaxSumShiftExp => Family::Exponential,
+            Reduction::LogSumExp | Reduction::SumSoftMaxWeight | Reduction::MaxSumShiftExp => {
+                Family::Exponential
+            }
             _ => Family::Selection,
         }
     }
@@ -171,7 +177,9 @@ impl Reduction {
     pub fn outputs(self) -> Outputs {
         match self {
             Reduction::ArgMin | Reduction::ArgMax | Reduction::ArgKMin(_) => Outputs::Indices,
-            Reduction::MinArgMin | Reduction::MaxArgMax | Reduction::KMinArgKMin(_) => Outputs::Both,
+            Reduction::MinArgMin | Reduction::MaxArgMax | Reduction::KMinArgKMin(_) => {
+                Outputs::Both
+            }
             _ => Outputs::Values,
         }
     }

@@ -46,9 +46,23 @@ impl Operator {
     /// The operator of a mark.
     pub fn of(mark: &str) -> Option<Operator> {
         use Operator::{
-            Bar, Equal, Greater, GreaterEqual, Less, LessEqual, Minus, NotEqual, Plus, Power, Slash, Star,
+            Bar, Equal, Greater, GreaterEqual, Less, LessEqual, Minus, NotEqual, Plus, Power,
+            Slash, Star,
         };
-        let all = [Less, LessEqual, Greater, GreaterEqual, Equal, NotEqual, Bar, Plus, Minus, Star, Slash, Power];
+        let all = [
+            Less,
+            LessEqual,
+            Greater,
+            GreaterEqual,
+            Equal,
+            NotEqual,
+            Bar,
+            Plus,
+            Minus,
+            Star,
+            Slash,
+            Power,
+        ];
         all.into_iter().find(|op| op.text() == mark)
     }
 

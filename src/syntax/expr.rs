@@ -34,7 +34,8 @@ struct Parser<'t> {
 pub fn parse(text: &str) -> Result<Ast, Error> {
     let tokens = tokens("formula", text)?;
     let ast = Ast { exprs: Vec::new(), spans: Vec::new() };
-    let mut parser = Parser { text, tokens, ast, operands: Vec::new(), pending: Vec::new(), depth: 0 };
+    let mut parser =
+        Parser { text, tokens, ast, operands: Vec::new(), pending: Vec::new(), depth: 0 };
     parser.run()?;
     Ok(parser.ast)
 }
@@ -83,7 +84,11 @@ impl Parser<'_> {
         }
         let end = Span::new(self.text.len() as u32, self.text.len() as u32);
         if wants_operand {
-            let message = if self.tokens.is_empty() { "the formula is empty" } else { "the formula ends where an operand is expected" };
+            let message = if self.tokens.is_empty() {
+                "the formula is empty"
+            } else {
+                "the formula ends where an operand is expected"
+            };
             return Err(self.error(end, message));
         }
         self.reduce(0)?;
@@ -95,7 +100,9 @@ impl Parser<'_> {
             Some(Pending::Index(_, open, _) | Pending::List(open, _)) => {
                 Err(self.error(*open, "this bracket is never closed"))
             }
-            Some(Pending::Neg(at) | Pending::Binary(_, at)) => Err(self.error(*at, "an operand is missing")),
+            Some(Pending::Neg(at) | Pending::Binary(_, at)) => {
+                Err(self.error(*at, "an operand is missing"))
+            }
         }
     }
 
@@ -112,7 +119,9 @@ impl Parser<'_> {
             Kind::Name => {
                 let name = self.word(span).to_owned();
                 if name == "not" {
-                    return Err(self.error(span, "`not` is not an operator of the formula language").help("1 - f negates a 0/1 value"));
+                    return Err(self
+                        .error(span, "`not` is not an operator of the formula language")
+                        .help("1 - f negates a 0/1 value"));
                 }
                 if next == Some(Kind::Mark("(")) {
                     let open = self.tokens[*k].span;
@@ -134,7 +143,9 @@ impl Parser<'_> {
             // `f()`, `[]` and trailing commas.
             Kind::Mark(")") if self.closes_early(true) => self.close(token),
             Kind::Mark("]") if self.closes_early(false) => self.close(token),
-            Kind::Mark("~") => Err(self.error(span, "`~` is not an operator of the formula language")),
+            Kind::Mark("~") => {
+                Err(self.error(span, "`~` is not an operator of the formula language"))
+            }
             _ => {
                 let word = self.word(span);
                 Err(self.error(span, format!("expected an operand, found `{word}`")))
@@ -160,7 +171,9 @@ impl Parser<'_> {
             let error = self.error(span, format!("expected an operator, found `{word}`"));
             return Err(match word {
                 "and" => error.help("multiply 0/1 values instead: f * g"),
-                "or" | "if" | "else" => error.help("use IfElse(condition, a, b): a where the condition is >= 0"),
+                "or" | "if" | "else" => {
+                    error.help("use IfElse(condition, a, b): a where the condition is >= 0")
+                }
                 _ => error,
             });
         };
@@ -185,7 +198,14 @@ impl Parser<'_> {
                 self.reduce(0)?;
                 let id = self.operands.pop();
                 match (self.pending.last_mut(), id) {
-                    (Some(Pending::Call(_, _, items) | Pending::Group(_, items) | Pending::List(_, items)), Some(id)) => {
+                    (
+                        Some(
+                            Pending::Call(_, _, items)
+                            | Pending::Group(_, items)
+                            | Pending::List(_, items),
+                        ),
+                        Some(id),
+                    ) => {
                         items.push(id);
                         Ok(true)
                     }
@@ -205,14 +225,21 @@ impl Parser<'_> {
             }
             "[" => {
                 // Indexing binds tighter than every operator, so its operand is the last one.
-                let base = self.operands.pop().ok_or_else(|| self.error(span, "nothing to index"))?;
+                let base =
+                    self.operands.pop().ok_or_else(|| self.error(span, "nothing to index"))?;
                 self.open(Pending::Index(base, span, None), span).map(|()| true)
             }
             ")" | "]" => self.close(token),
             "=" => Err(self.error(span, "`=` is not an operator").help("equality is written `==`")),
-            "%" => Err(self.error(span, "`%` is not an operator of the formula language").help("use Mod(f, n, offset)")),
-            "//" => Err(self.error(span, "`//` is not an operator of the formula language").help("use Floor(f / g)")),
-            "@" => Err(self.error(span, "`@` is not an operator of the formula language").help("use MatVecMult(A, b) or f | g")),
+            "%" => Err(self
+                .error(span, "`%` is not an operator of the formula language")
+                .help("use Mod(f, n, offset)")),
+            "//" => Err(self
+                .error(span, "`//` is not an operator of the formula language")
+                .help("use Floor(f / g)")),
+            "@" => Err(self
+                .error(span, "`@` is not an operator of the formula language")
+                .help("use MatVecMult(A, b) or f | g")),
             _ => {
                 let word = self.word(span);
                 Err(self.error(span, format!("expected an operator, found `{word}`")))
@@ -243,7 +270,10 @@ impl Parser<'_> {
         self.depth -= 1;
         let id = match pending {
             Pending::Group(open, items) if items.is_empty() => {
-                let id = self.operands.pop().ok_or_else(|| self.error(token.span, "empty parentheses"))?;
+                let id = self
+                    .operands
+                    .pop()
+                    .ok_or_else(|| self.error(token.span, "empty parentheses"))?;
                 // The group's span covers its parentheses, so carets do too and a bare comparison can be told from a group.
                 self.ast.spans[id.index()] = open.to(token.span);
                 id
@@ -257,7 +287,10 @@ impl Parser<'_> {
                 self.push(Expr::Call(name, items), at.to(token.span))
             }
             Pending::Index(base, _, start) => {
-                let end = self.operands.pop().ok_or_else(|| self.error(token.span, "an index is missing"))?;
+                let end = self
+                    .operands
+                    .pop()
+                    .ok_or_else(|| self.error(token.span, "an index is missing"))?;
                 let span = self.span(base).to(token.span);
                 let expr = match start {
                     None => Expr::Index(base, end),
@@ -265,7 +298,9 @@ impl Parser<'_> {
                 };
                 self.push(expr, span)
             }
-            Pending::Neg(at) | Pending::Binary(_, at) => return Err(self.error(at, "an operand is missing")),
+            Pending::Neg(at) | Pending::Binary(_, at) => {
+                return Err(self.error(at, "an operand is missing"));
+            }
         };
         self.operands.push(id);
         Ok(false)
@@ -288,7 +323,10 @@ impl Parser<'_> {
                 Some(Pending::Neg(at)) if NEGATION >= precedence => {
                     let at = *at;
                     self.pending.pop();
-                    let f = self.operands.pop().ok_or_else(|| self.error(at, "an operand is missing"))?;
+                    let f = self
+                        .operands
+                        .pop()
+                        .ok_or_else(|| self.error(at, "an operand is missing"))?;
                     let span = at.to(self.span(f));
                     let id = self.push(Expr::Neg(f), span);
                     self.operands.push(id);
@@ -297,7 +335,9 @@ impl Parser<'_> {
                     let (operator, at) = (*operator, *at);
                     self.pending.pop();
                     let (g, f) = (self.operands.pop(), self.operands.pop());
-                    let (Some(f), Some(g)) = (f, g) else { return Err(self.error(at, "an operand is missing")) };
+                    let (Some(f), Some(g)) = (f, g) else {
+                        return Err(self.error(at, "an operand is missing"));
+                    };
                     let span = self.span(f).to(self.span(g));
                     let id = self.push(Expr::Binary(operator, f, g), span);
                     self.operands.push(id);

@@ -13,7 +13,11 @@ impl fmt::Display for Ast {
         for expr in &self.exprs {
             let operand = |id: super::AstId, least: u8| {
                 let text = &texts[id.index()];
-                if precedence(&self.exprs[id.index()]) < least { format!("({text})") } else { text.clone() }
+                if precedence(&self.exprs[id.index()]) < least {
+                    format!("({text})")
+                } else {
+                    text.clone()
+                }
             };
             let list = |ids: &[super::AstId]| {
                 let items: Vec<&str> = ids.iter().map(|id| texts[id.index()].as_str()).collect();
@@ -32,7 +36,9 @@ impl fmt::Display for Ast {
                 }
                 Expr::Call(name, args) => format!("{name}({})", list(args)),
                 Expr::Index(g, k) => format!("{}[{}]", operand(*g, ATOM), texts[k.index()]),
-                Expr::Slice(g, a, b) => format!("{}[{}:{}]", operand(*g, ATOM), texts[a.index()], texts[b.index()]),
+                Expr::Slice(g, a, b) => {
+                    format!("{}[{}:{}]", operand(*g, ATOM), texts[a.index()], texts[b.index()])
+                }
                 Expr::List(items) => format!("[{}]", list(items)),
             });
         }

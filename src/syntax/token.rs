@@ -32,16 +32,22 @@ pub struct Token {
 
 /// Longest first, so that `**` is not two `*`. The last few are recognised to be refused with a reason.
 const MARKS: &[&str] = &[
-    "**", "<=", ">=", "==", "!=", "//", "<", ">", "|", "+", "-", "*", "/", "(", ")", "[", "]", ",", ":", "=", "%", "@", "~",
-    "#", ".",
+    "**", "<=", ">=", "==", "!=", "//", "<", ">", "|", "+", "-", "*", "/", "(", ")", "[", "]", ",",
+    ":", "=", "%", "@", "~", "#", ".",
 ];
 
 fn number(input: &str) -> IResult<&str, &str> {
     let digits = || take_while1(|c: char| c.is_ascii_digit() || c == '_');
     let exponent = (one_of("eE"), opt(one_of("+-")), digit1);
-    let radix = preceded((char('0'), one_of("xXoObB")), take_while1(|c: char| c.is_ascii_hexdigit() || c == '_'));
+    let radix = preceded(
+        (char('0'), one_of("xXoObB")),
+        take_while1(|c: char| c.is_ascii_hexdigit() || c == '_'),
+    );
     let fraction = (char('.'), take_while(|c: char| c.is_ascii_digit() || c == '_'));
-    let leading_digit = recognize((satisfy(|c| c.is_ascii_digit()), take_while(|c: char| c.is_ascii_digit() || c == '_')));
+    let leading_digit = recognize((
+        satisfy(|c| c.is_ascii_digit()),
+        take_while(|c: char| c.is_ascii_digit() || c == '_'),
+    ));
     alt((
         recognize(radix),
         recognize((leading_digit, opt(fraction), opt(exponent))),
@@ -77,7 +83,11 @@ fn token(input: &str) -> IResult<&str, Kind> {
 /// `Syntax` at a character that begins no token; `Limit` when the text is too long.
 pub fn tokens(label: &'static str, text: &str) -> Result<Vec<Token>, Error> {
     if text.len() > limits::FORMULA_BYTES {
-        let message = format!("the {label} has {} bytes; at most {} are accepted", text.len(), limits::FORMULA_BYTES);
+        let message = format!(
+            "the {label} has {} bytes; at most {} are accepted",
+            text.len(),
+            limits::FORMULA_BYTES
+        );
         return Err(Error::new(ErrorKind::Limit, message));
     }
     let mut found = Vec::new();
@@ -90,13 +100,22 @@ pub fn tokens(label: &'static str, text: &str) -> Result<Vec<Token>, Error> {
         let start = (text.len() - rest.len()) as u32;
         match token(rest) {
             Ok((after, kind)) => {
-                found.push(Token { kind, span: Span::new(start, (text.len() - after.len()) as u32) });
+                found.push(Token {
+                    kind,
+                    span: Span::new(start, (text.len() - after.len()) as u32),
+                });
                 rest = after;
             }
             Err(_) => {
                 let c = rest.chars().next().unwrap_or(' ');
                 let span = Span::new(start, start + c.len_utf8() as u32);
-                return Err(Error::at(ErrorKind::Syntax, label, text, span, format!("unexpected character {c:?}")));
+                return Err(Error::at(
+                    ErrorKind::Syntax,
+                    label,
+                    text,
+                    span,
+                    format!("unexpected character {c:?}"),
+                ));
             }
         }
     }

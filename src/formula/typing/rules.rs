@@ -12,14 +12,22 @@ use crate::span::Span;
 use crate::syntax::AstId;
 
 impl Typer<'_> {
-    pub(super) fn rule(&mut self, rule: Rule, name: &str, args: &[AstId], span: Span) -> Result<NodeId, Error> {
+    pub(super) fn rule(
+        &mut self,
+        rule: Rule,
+        name: &str,
+        args: &[AstId],
+        span: Span,
+    ) -> Result<NodeId, Error> {
         let what = format!("`{name}`");
         match rule {
             Rule::IntCst => {
                 let n = self.int(args[0])?;
                 self.number(Number::integer(n), 1, span)
             }
-            Rule::RatCst => self.ratio((args[0], self.int(args[0])?), (args[1], self.int(args[1])?), span),
+            Rule::RatCst => {
+                self.ratio((args[0], self.int(args[0])?), (args[1], self.int(args[1])?), span)
+            }
             Rule::IntInv => self.ratio((args[0], 1), (args[0], self.int(args[0])?), span),
             Rule::Zero => {
                 let dim = self.dim_argument(args[0])?;
@@ -101,8 +109,12 @@ impl Typer<'_> {
                 let f = self.node_of(args[0])?;
                 self.node(Op::OneHot, vec![f], dim, span)
             }
-            Rule::MatVecMult => self.matrix_product(Op::MatVecMult, &what, args[0], args[1], args, span),
-            Rule::VecMatMult => self.matrix_product(Op::VecMatMult, &what, args[1], args[0], args, span),
+            Rule::MatVecMult => {
+                self.matrix_product(Op::MatVecMult, &what, args[0], args[1], args, span)
+            }
+            Rule::VecMatMult => {
+                self.matrix_product(Op::VecMatMult, &what, args[1], args[0], args, span)
+            }
             Rule::TensorProd => {
                 let nodes = self.nodes_of(args)?;
                 let dim = self.dim(nodes[0]).saturating_mul(self.dim(nodes[1]));
@@ -113,8 +125,9 @@ impl Typer<'_> {
 
     fn ratio(&mut self, p: (AstId, i64), q: (AstId, i64), span: Span) -> Result<NodeId, Error> {
         let (n, d) = (Number::integer(p.1), Number::integer(q.1));
-        let number = Number::ratio(&n, &d)
-            .ok_or_else(|| self.error(ErrorKind::Syntax, self.span(q.0), "the denominator is zero"))?;
+        let number = Number::ratio(&n, &d).ok_or_else(|| {
+            self.error(ErrorKind::Syntax, self.span(q.0), "the denominator is zero")
+        })?;
         self.number(number, 1, span)
     }
 
@@ -122,7 +135,11 @@ impl Typer<'_> {
     fn dim_argument(&self, id: AstId) -> Result<u32, Error> {
         let value = self.int(id)?;
         if value < 1 {
-            return Err(self.error(ErrorKind::Shape, self.span(id), format!("the dim must be at least 1, not {value}")));
+            return Err(self.error(
+                ErrorKind::Shape,
+                self.span(id),
+                format!("the dim must be at least 1, not {value}"),
+            ));
         }
         u32::try_from(value).ok().filter(|v| *v as usize <= limits::DIM).ok_or_else(|| {
             let message = format!("the dim is {value}; at most {} is accepted", limits::DIM);
@@ -135,7 +152,8 @@ impl Typer<'_> {
         if found == dim {
             return Ok(());
         }
-        let message = format!("{what} needs an operand of dim {dim}: `{}` has dim {found}", self.written(id));
+        let message =
+            format!("{what} needs an operand of dim {dim}: `{}` has dim {found}", self.written(id));
         Err(self.error(ErrorKind::Shape, self.span(id), message).labelled(format!("dim {found}")))
     }
 
@@ -147,13 +165,19 @@ impl Typer<'_> {
         };
         let Some(category) = category else {
             let at = args.get(2).map_or(span, |id| self.span(*id));
-            return Err(self.error(ErrorKind::Syntax, at, "the category is 0 for i, 1 for j or 2 for a parameter"));
+            return Err(self.error(
+                ErrorKind::Syntax,
+                at,
+                "the category is 0 for i, 1 for j or 2 for a parameter",
+            ));
         };
         let position = self.int(args[0])?;
-        let position = usize::try_from(position).ok().filter(|p| *p < limits::ALIASES).ok_or_else(|| {
-            let message = format!("the position {position} is not from 0 to {}", limits::ALIASES - 1);
-            self.error(ErrorKind::Limit, self.span(args[0]), message)
-        })?;
+        let position =
+            usize::try_from(position).ok().filter(|p| *p < limits::ALIASES).ok_or_else(|| {
+                let message =
+                    format!("the position {position} is not from 0 to {}", limits::ALIASES - 1);
+                self.error(ErrorKind::Limit, self.span(args[0]), message)
+            })?;
         let dim = self.dim_argument(args[1])?;
         if self.scope.variables.len() <= position {
             self.scope.variables.resize(position + 1, None);
@@ -184,7 +208,13 @@ impl Typer<'_> {
     }
 
     /// `f | g`; a dim-1 operand multiplies the sum of the other.
-    pub(super) fn scalar_product(&mut self, what: &str, f: AstId, g: AstId, span: Span) -> Result<NodeId, Error> {
+    pub(super) fn scalar_product(
+        &mut self,
+        what: &str,
+        f: AstId,
+        g: AstId,
+        span: Span,
+    ) -> Result<NodeId, Error> {
         let (a, b) = (self.node_of(f)?, self.node_of(g)?);
         let (da, db) = (self.dim(a), self.dim(b));
         if da != db && da != 1 && db != 1 {
@@ -252,13 +282,23 @@ impl Typer<'_> {
             error.and_at(self.span(f), format!("dim {length}"))
         };
         if start < 0 || start >= length {
-            return Err(outside(start_at, format!("component {start} of `{}`, which has dim {length}", self.written(f))));
+            return Err(outside(
+                start_at,
+                format!("component {start} of `{}`, which has dim {length}", self.written(f)),
+            ));
         }
         if dim < 1 {
-            return Err(outside(dim_at, format!("a part of {dim} components; at least 1 is needed")));
+            return Err(outside(
+                dim_at,
+                format!("a part of {dim} components; at least 1 is needed"),
+            ));
         }
         if start.saturating_add(dim) > length {
-            let message = format!("components {start} to {} of `{}`, which has dim {length}", start.saturating_add(dim) - 1, self.written(f));
+            let message = format!(
+                "components {start} to {} of `{}`, which has dim {length}",
+                start.saturating_add(dim) - 1,
+                self.written(f)
+            );
             return Err(outside(dim_at, message));
         }
         if dim == length {
@@ -271,13 +311,21 @@ impl Typer<'_> {
     }
 
     /// `f` at `start` in `size` zeros.
-    fn insert(&mut self, f: AstId, start_at: AstId, size_at: AstId, span: Span) -> Result<NodeId, Error> {
+    fn insert(
+        &mut self,
+        f: AstId,
+        start_at: AstId,
+        size_at: AstId,
+        span: Span,
+    ) -> Result<NodeId, Error> {
         let node = self.node_of(f)?;
         let (length, start) = (i64::from(self.dim(node)), self.int(start_at)?);
         let size = self.dim_argument(size_at)?;
         if start < 0 || start.saturating_add(length) > i64::from(size) {
-            let message =
-                format!("`{}` has dim {length} and does not fit at {start} in {size} components", self.written(f));
+            let message = format!(
+                "`{}` has dim {length} and does not fit at {start} in {size} components",
+                self.written(f)
+            );
             let error = self.error(ErrorKind::Shape, self.span(start_at), message);
             return Err(error.and_at(self.span(f), format!("dim {length}")));
         }
@@ -298,7 +346,12 @@ impl Typer<'_> {
     ) -> Result<NodeId, Error> {
         let (m, v) = (self.dim(self.node_of(matrix)?), self.dim(self.node_of(vector)?));
         if m % v != 0 {
-            return Err(self.mismatch(what, (matrix, m), (vector, v), "the vector's dim to divide the matrix's"));
+            return Err(self.mismatch(
+                what,
+                (matrix, m),
+                (vector, v),
+                "the vector's dim to divide the matrix's",
+            ));
         }
         let nodes = self.nodes_of(args)?;
         self.node(op, nodes, m / v, span)

@@ -13,7 +13,11 @@ const LOG2_E: f64 = std::f64::consts::LOG2_E;
 
 /// The formula with every suitable `Exp` rewritten.
 pub(super) fn rewritten(formula: &Formula) -> Cow<'_, Formula> {
-    if !formula.nodes.iter().any(|n| matches!(n.op, Op::Exp) && scale_of(formula, n.args[0]).is_some()) {
+    if !formula
+        .nodes
+        .iter()
+        .any(|n| matches!(n.op, Op::Exp) && scale_of(formula, n.args[0]).is_some())
+    {
         return Cow::Borrowed(formula);
     }
     let mut nodes: Vec<Node> = Vec::with_capacity(formula.nodes.len() + 8);
@@ -24,17 +28,21 @@ pub(super) fn rewritten(formula: &Formula) -> Cow<'_, Formula> {
         for arg in &mut new.args {
             *arg = moved[arg.index()];
         }
-        if let (Op::Exp, Some(scale)) = (&node.op, scale_of(formula, node.args.first().copied().unwrap_or(NodeId(0)))) {
+        if let (Op::Exp, Some(scale)) =
+            (&node.op, scale_of(formula, node.args.first().copied().unwrap_or(NodeId(0))))
+        {
             let log2e = if scale.negated { -LOG2_E } else { LOG2_E };
             let number = Number::from_f64(log2e).expect("log2(e) is finite");
-            let mut factor = push(&mut nodes, Op::Constant(number), Vec::new(), 1, Variability::Const, node);
+            let mut factor =
+                push(&mut nodes, Op::Constant(number), Vec::new(), 1, Variability::Const, node);
             if let Some(c) = scale.factor {
                 let variability = formula.node(c).variability;
                 let c = moved[c.index()];
                 factor = push(&mut nodes, Op::Mul, vec![c, factor], 1, variability, node);
             }
             let rest = moved[scale.rest.index()];
-            let product = push(&mut nodes, Op::Mul, vec![rest, factor], node.dim, node.variability, node);
+            let product =
+                push(&mut nodes, Op::Mul, vec![rest, factor], node.dim, node.variability, node);
             new.op = Op::Exp2;
             new.args = vec![product];
         }
@@ -45,7 +53,14 @@ pub(super) fn rewritten(formula: &Formula) -> Cow<'_, Formula> {
     Cow::Owned(Formula { nodes, roots, variables: formula.variables.clone() })
 }
 
-fn push(nodes: &mut Vec<Node>, op: Op, args: Vec<NodeId>, dim: u32, variability: Variability, like: &Node) -> NodeId {
+fn push(
+    nodes: &mut Vec<Node>,
+    op: Op,
+    args: Vec<NodeId>,
+    dim: u32,
+    variability: Variability,
+    like: &Node,
+) -> NodeId {
     nodes.push(Node { op, args, dim, variability, span: like.span });
     NodeId(nodes.len() as u32 - 1)
 }
@@ -73,9 +88,15 @@ fn scale_of(formula: &Formula, argument: NodeId) -> Option<Scale> {
                 scale.negated = !scale.negated;
                 scale.rest = node.args[0];
             }
-            Op::Mul if scale.factor.is_none() && (is_factor(node.args[0]) || is_factor(node.args[1])) => {
-                let (factor, rest) =
-                    if is_factor(node.args[0]) { (node.args[0], node.args[1]) } else { (node.args[1], node.args[0]) };
+            Op::Mul
+                if scale.factor.is_none()
+                    && (is_factor(node.args[0]) || is_factor(node.args[1])) =>
+            {
+                let (factor, rest) = if is_factor(node.args[0]) {
+                    (node.args[0], node.args[1])
+                } else {
+                    (node.args[1], node.args[0])
+                };
                 scale.factor = Some(factor);
                 scale.rest = rest;
             }

@@ -8,7 +8,7 @@ mod scalar;
 mod stage;
 mod steps;
 
-use super::builder::{Builder, Sharing};
+use super::builder::{Builder, Functions, Sharing};
 use super::program::{ArrayId, Program, Space};
 use crate::dtype::Float;
 use crate::formula::op::Op;
@@ -43,12 +43,14 @@ pub struct Source<'a> {
     pub float: Float,
     /// Whether the target has fused multiply-add.
     pub fma: bool,
+    /// Whether transcendental functions are expanded.
+    pub functions: Functions,
 }
 
 /// A program and where its inputs go.
 #[derive(Clone, Debug)]
 pub struct Lowered {
-    /// The program, transcendental functions not yet expanded.
+    /// The program.
     pub program: Program,
     /// For each variable of the formula the array it is packed into; `None` if it is not used.
     pub inputs: Vec<Option<ArrayId>>,
@@ -57,7 +59,11 @@ pub struct Lowered {
 /// Lower a reduction of a formula.
 pub fn build(source: &Source<'_>) -> Lowered {
     let formula: Cow<'_, Formula> = exp2::rewritten(source.formula);
-    let mut lowering = Lowering::new(Builder::new(source.float, source.fma), &formula, source.rows);
+    let mut lowering = Lowering::new(
+        Builder::new(source.float, source.fma, source.functions),
+        &formula,
+        source.rows,
+    );
     let inputs = declare_inputs(&mut lowering, source.rows);
     hoist(&mut lowering, source.rows);
     steps::emit(&mut lowering, source);
@@ -100,7 +106,8 @@ fn declare_inputs(l: &mut Lowering<'_>, rows: Category) -> Vec<Option<ArrayId>> 
         let Op::Variable(position) = node.op else { continue };
         if needed[k] {
             let variable = &formula.variables[position as usize];
-            let space = space(node.variability, rows).expect("a variable does not vary with the pair");
+            let space =
+                space(node.variability, rows).expect("a variable does not vary with the pair");
             let array = l.b.array(format!("v{position}"), space, variable.dim);
             l.held(NodeId(k as u32), array);
             inputs[position as usize] = Some(array);
@@ -130,7 +137,10 @@ fn hoist(l: &mut Lowering<'_>, rows: Category) {
     for (k, wanted) in wanted.iter().enumerate() {
         let id = NodeId(k as u32);
         if *wanted && !is_trivial(formula, id) {
-            hoisted.entry(stage_of(id).expect("only earlier stages are hoisted")).or_default().push(id);
+            hoisted
+                .entry(stage_of(id).expect("only earlier stages are hoisted"))
+                .or_default()
+                .push(id);
         }
     }
     for stage in [Space::Param, Space::Row, Space::Col] {

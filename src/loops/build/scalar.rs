@@ -8,23 +8,74 @@ use crate::loops::program::{Binary, Compare, Function, Unary, Value};
 /// Whether `op` maps components to components, so that one of them can be computed alone.
 pub(super) fn is_elementwise(op: &Op) -> bool {
     use Op::{
-        Abs, Acos, Add, Asin, Atan, Atan2, Clamp, Cos, Div, Equal, Exp, Exp2, Floor, IfElse, Inv, LessOrEqual, LessThan, Log, Mod,
-        Mul, Neg, NotEqual, Pow, Powf, ReLU, Round, Rsqrt, Sign, Sin, SinXDivX, Sqrt, Square, Step, Sub, XLogX,
+        Abs, Acos, Add, Asin, Atan, Atan2, Clamp, Cos, Div, Equal, Exp, Exp2, Floor, IfElse, Inv,
+        LessOrEqual, LessThan, Log, Mod, Mul, Neg, NotEqual, Pow, Powf, ReLU, Round, Rsqrt, Sign,
+        Sin, SinXDivX, Sqrt, Square, Step, Sub, XLogX,
     };
     matches!(
         op,
-        Neg | Abs | Exp | Exp2 | Log | Sin | Cos | Asin | Acos | Atan | Sqrt | Rsqrt | Inv | Square | XLogX | SinXDivX | Sign
-            | Step | ReLU | Floor | Round(_) | Pow(_) | Add | Sub | Mul | Div | Powf | Atan2 | Equal | NotEqual | LessThan
-            | LessOrEqual | IfElse | Clamp | Mod
+        Neg | Abs
+            | Exp
+            | Exp2
+            | Log
+            | Sin
+            | Cos
+            | Asin
+            | Acos
+            | Atan
+            | Sqrt
+            | Rsqrt
+            | Inv
+            | Square
+            | XLogX
+            | SinXDivX
+            | Sign
+            | Step
+            | ReLU
+            | Floor
+            | Round(_)
+            | Pow(_)
+            | Add
+            | Sub
+            | Mul
+            | Div
+            | Powf
+            | Atan2
+            | Equal
+            | NotEqual
+            | LessThan
+            | LessOrEqual
+            | IfElse
+            | Clamp
+            | Mod
     )
 }
 
 /// Whether computing it twice costs more than storing and loading it.
 pub(super) fn is_costly(op: &Op) -> bool {
-    use Op::{Acos, Asin, Atan, Atan2, Cos, Div, Exp, Exp2, Inv, Log, Mod, Pow, Powf, Rsqrt, Sin, SinXDivX, Sqrt, XLogX};
+    use Op::{
+        Acos, Asin, Atan, Atan2, Cos, Div, Exp, Exp2, Inv, Log, Mod, Pow, Powf, Rsqrt, Sin,
+        SinXDivX, Sqrt, XLogX,
+    };
     matches!(
         op,
-        Exp | Exp2 | Log | Sin | Cos | Asin | Acos | Atan | Sqrt | Rsqrt | Inv | XLogX | SinXDivX | Div | Powf | Atan2 | Mod | Pow(_)
+        Exp | Exp2
+            | Log
+            | Sin
+            | Cos
+            | Asin
+            | Acos
+            | Atan
+            | Sqrt
+            | Rsqrt
+            | Inv
+            | XLogX
+            | SinXDivX
+            | Div
+            | Powf
+            | Atan2
+            | Mod
+            | Pow(_)
     )
 }
 

@@ -9,7 +9,9 @@ use super::scalar;
 use crate::formula::op::Op;
 use crate::formula::{Category, Formula, NodeId, Variability};
 use crate::loops::builder::{Builder, Sharing};
-use crate::loops::program::{ArrayId, Axes, Binary, Compare, Index, LoopId, Space, Stmt, Unary, Value};
+use crate::loops::program::{
+    ArrayId, Axes, Binary, Compare, Index, LoopId, Space, Stmt, Unary, Value,
+};
 use std::collections::{BTreeSet, HashMap};
 
 /// Longest vector that is unrolled.
@@ -46,7 +48,10 @@ impl Index {
     }
 
     fn times(&self, factor: u32) -> Index {
-        Index { offset: self.offset * factor, terms: self.terms.iter().map(|(l, s)| (*l, s * factor)).collect() }
+        Index {
+            offset: self.offset * factor,
+            terms: self.terms.iter().map(|(l, s)| (*l, s * factor)).collect(),
+        }
     }
 
     fn and(&self, other: &Index) -> Index {
@@ -63,7 +68,15 @@ impl<'f> Lowering<'f> {
         for id in operands.chain(&formula.roots) {
             uses[id.index()] += 1;
         }
-        Self { b, formula, rows, arrays: HashMap::new(), temps: HashMap::new(), small: HashMap::new(), uses }
+        Self {
+            b,
+            formula,
+            rows,
+            arrays: HashMap::new(),
+            temps: HashMap::new(),
+            small: HashMap::new(),
+            uses,
+        }
     }
 
     pub(super) fn dim(&self, node: NodeId) -> u32 {
@@ -136,13 +149,17 @@ impl<'f> Lowering<'f> {
     }
 
     fn is_available(&self, node: NodeId) -> bool {
-        self.arrays.contains_key(&node) || self.temps.contains_key(&node) || self.small.contains_key(&node)
+        self.arrays.contains_key(&node)
+            || self.temps.contains_key(&node)
+            || self.small.contains_key(&node)
     }
 
     fn wants_temp(&self, node: NodeId) -> bool {
         let op = &self.formula.node(node).op;
         match op {
-            Op::Concat | Op::Insert { .. } | Op::MatVecMult | Op::VecMatMult | Op::TensorProd => true,
+            Op::Concat | Op::Insert { .. } | Op::MatVecMult | Op::VecMatMult | Op::TensorProd => {
+                true
+            }
             _ => self.uses[node.index()] > 1 && scalar::is_costly(op),
         }
     }
@@ -263,7 +280,8 @@ impl<'f> Lowering<'f> {
                 continue;
             }
             let operands = self.operands(key.0, &key.1);
-            let missing: Vec<_> = operands.iter().filter(|k| !known.contains_key(k)).cloned().collect();
+            let missing: Vec<_> =
+                operands.iter().filter(|k| !known.contains_key(k)).cloned().collect();
             if missing.is_empty() {
                 let values: Vec<Value> = operands.iter().map(|k| known[k]).collect();
                 let value = self.combine(key.0, &key.1, &values);
@@ -282,7 +300,8 @@ impl<'f> Lowering<'f> {
         let n = self.formula.node(node);
         match &n.op {
             op if scalar::is_elementwise(op) => {
-                let component = |arg: &NodeId| if self.dim(*arg) == 1 { Index::at(0) } else { index.clone() };
+                let component =
+                    |arg: &NodeId| if self.dim(*arg) == 1 { Index::at(0) } else { index.clone() };
                 n.args.iter().map(|arg| (*arg, component(arg))).collect()
             }
             Op::Broadcast | Op::OneHot => vec![(n.args[0], Index::at(0))],
@@ -304,7 +323,10 @@ impl<'f> Lowering<'f> {
             }
             Op::TensorProd => {
                 let inner = self.dim(n.args[1]);
-                vec![(n.args[0], Index::at(index.offset / inner)), (n.args[1], Index::at(index.offset % inner))]
+                vec![
+                    (n.args[0], Index::at(index.offset / inner)),
+                    (n.args[1], Index::at(index.offset % inner)),
+                ]
             }
             _ => Vec::new(),
         }
@@ -321,15 +343,27 @@ impl<'f> Lowering<'f> {
             Op::TensorProd => self.b.mul(values[0], values[1]),
             Op::OneHot => self.one_hot(values[0], index),
             Op::Sum => match self.product(n.args[0]) {
-                Some((f, g)) => self.dot(f, &Index::at(0), 1, g, &Index::at(0), 1, self.dim(n.args[0])),
+                Some((f, g)) => {
+                    self.dot(f, &Index::at(0), 1, g, &Index::at(0), 1, self.dim(n.args[0]))
+                }
                 None => self.sum(n.args[0]),
             },
-            Op::Scalprod => self.dot(n.args[0], &Index::at(0), 1, n.args[1], &Index::at(0), 1, self.dim(n.args[0])),
+            Op::Scalprod => self.dot(
+                n.args[0],
+                &Index::at(0),
+                1,
+                n.args[1],
+                &Index::at(0),
+                1,
+                self.dim(n.args[0]),
+            ),
             Op::MatVecMult => {
                 let inner = self.dim(n.args[1]);
                 self.dot(n.args[0], &index.times(inner), 1, n.args[1], &Index::at(0), 1, inner)
             }
-            Op::VecMatMult => self.dot(n.args[0], &Index::at(0), 1, n.args[1], index, n.dim, self.dim(n.args[0])),
+            Op::VecMatMult => {
+                self.dot(n.args[0], &Index::at(0), 1, n.args[1], index, n.dim, self.dim(n.args[0]))
+            }
             Op::Max | Op::Min | Op::ArgMax | Op::ArgMin => self.extremum(&n.op, n.args[0]),
             op => unreachable!("{op:?} is a leaf"),
         }
@@ -351,7 +385,16 @@ impl<'f> Lowering<'f> {
 
     /// Sum over k of `f[f0 + k*df] * g[g0 + k*dg]`, a chain of fused multiply-adds.
     #[expect(clippy::too_many_arguments, reason = "two operands, each with start and step")]
-    fn dot(&mut self, f: NodeId, f0: &Index, df: u32, g: NodeId, g0: &Index, dg: u32, count: u32) -> Value {
+    fn dot(
+        &mut self,
+        f: NodeId,
+        f0: &Index,
+        df: u32,
+        g: NodeId,
+        g0: &Index,
+        dg: u32,
+        count: u32,
+    ) -> Value {
         let term = |this: &mut Self, k: &Index| {
             let a = this.stepped(f, f0, df, k);
             let a = this.value_at(f, &a);
@@ -410,7 +453,11 @@ impl<'f> Lowering<'f> {
         let largest = matches!(op, Op::Max | Op::ArgMax);
         let wants_index = matches!(op, Op::ArgMax | Op::ArgMin);
         let better = |b: &mut Builder, value: Value, best: Value| {
-            let closer = if largest { b.compare(Compare::Lt, best, value) } else { b.compare(Compare::Lt, value, best) };
+            let closer = if largest {
+                b.compare(Compare::Lt, best, value)
+            } else {
+                b.compare(Compare::Lt, value, best)
+            };
             let best_is_nan = b.compare(Compare::Unordered, best, best);
             let value_is_number = b.compare(Compare::Eq, value, value);
             let first_number = b.binary(Binary::And, best_is_nan, value_is_number);

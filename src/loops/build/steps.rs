@@ -38,8 +38,8 @@ pub(super) fn emit(l: &mut Lowering<'_>, source: &Source<'_>) {
 fn sums(l: &mut Lowering<'_>, source: &Source<'_>, name: &str, root: Option<NodeId>) -> Sums {
     let dim = root.map_or(1, |root| l.dim(root));
     let sum = l.b.array(name, Space::State, dim);
-    let lost =
-        (source.scheme == Scheme::Kahan).then(|| l.b.array(format!("{name}_lost"), Space::State, dim));
+    let lost = (source.scheme == Scheme::Kahan)
+        .then(|| l.b.array(format!("{name}_lost"), Space::State, dim));
     let start = if source.scheme == Scheme::Block { Start::Zero } else { Start::State };
     let slots = dim * if lost.is_some() { 2 } else { 1 };
     l.b.program().identity.extend((0..slots).map(|_| 0.0));
@@ -47,7 +47,11 @@ fn sums(l: &mut Lowering<'_>, source: &Source<'_>, name: &str, root: Option<Node
 }
 
 /// Append the passes that add `factor * root` to each of the sums, for every column.
-fn summing_passes(l: &mut Lowering<'_>, outputs: &[Sums], factor: impl Fn(&mut Lowering<'_>) -> Option<Value>) {
+fn summing_passes(
+    l: &mut Lowering<'_>,
+    outputs: &[Sums],
+    factor: impl Fn(&mut Lowering<'_>) -> Option<Value>,
+) {
     let (short, long): (Vec<&Sums>, Vec<&Sums>) = outputs.iter().partition(|s| s.dim <= FUSED);
     let scale = factor(l);
     let tile = match scale {
@@ -87,7 +91,10 @@ fn summing_passes(l: &mut Lowering<'_>, outputs: &[Sums], factor: impl Fn(&mut L
         })
         .collect();
     let pair = l.end_block(Sharing::Kept);
-    let accumulators = terms.iter().flat_map(|(output, index, term)| accumulate(l, output, index, *term)).collect();
+    let accumulators = terms
+        .iter()
+        .flat_map(|(output, index, term)| accumulate(l, output, index, *term))
+        .collect();
     let step = l.end_block(Sharing::Fresh);
     if !(pair.is_empty() && step.is_empty()) {
         l.b.pass(Over::Columns, None, pair, step, accumulators, None);
@@ -131,7 +138,8 @@ fn tile_leaves(l: &Lowering<'_>, root: NodeId) -> Vec<NodeId> {
             continue;
         }
         let node = l.formula.node(id);
-        let is_part = is_elementwise(&node.op) && node.dim > 1 || matches!(node.op, Op::Broadcast | Op::Extract { .. });
+        let is_part = is_elementwise(&node.op) && node.dim > 1
+            || matches!(node.op, Op::Broadcast | Op::Extract { .. });
         if matches!(node.op, Op::Constant(_)) {
             continue;
         }
@@ -211,7 +219,11 @@ fn merge_sums(l: &mut Lowering<'_>, output: &Sums, scales: Option<(Value, Value)
 fn mirror(l: &mut Lowering<'_>, state: ArrayId) -> ArrayId {
     let array = l.b.program().arrays[state.index()].clone();
     let arrays = &mut l.b.program().arrays;
-    arrays.push(crate::loops::program::Array { name: format!("{}'", array.name), space: Space::Other, ..array });
+    arrays.push(crate::loops::program::Array {
+        name: format!("{}'", array.name),
+        space: Space::Other,
+        ..array
+    });
     ArrayId(arrays.len() as u32 - 1)
 }
 
@@ -322,7 +334,13 @@ fn exponential(l: &mut Lowering<'_>, source: &Source<'_>) {
     finish(l, merge);
 }
 
-fn finish_exponential(l: &mut Lowering<'_>, reduction: Reduction, m: ArrayId, shift: ArrayId, outputs: &[Sums]) {
+fn finish_exponential(
+    l: &mut Lowering<'_>,
+    reduction: Reduction,
+    m: ArrayId,
+    shift: ArrayId,
+    outputs: &[Sums],
+) {
     let sums = outputs.last().expect("there is always a sum");
     let first = u32::from(reduction == Reduction::MaxSumShiftExp);
     let out = l.b.array("out", Space::Out, sums.dim + first);

@@ -2,6 +2,7 @@
 
 #[doc(hidden)]
 pub mod alias;
+pub mod array;
 pub mod dtype;
 pub mod error;
 #[doc(hidden)]
@@ -21,6 +22,10 @@ pub mod schedule;
 #[doc(hidden)]
 pub mod syntax;
 
+pub mod view;
+
+pub use array::Array;
 pub use dtype::{DType, Element, Float};
 pub use error::{Error, ErrorKind};
 pub use reduce::{Accumulate, Reduction};
+pub use view::{View, ViewMut};

@@ -26,6 +26,8 @@
 //!   accumulators unchanged, and columns may be read (not used) up to the next multiple of `L`, within the padded tile.
 //! * Pointers are 64-byte aligned except `row` with [`Lanes::Columns`]; `first` and `count` are checked by the launcher.
 
+#![deny(clippy::disallowed_methods)]
+
 use crate::loops::program::Program;
 use crate::schedule::Schedule;
 

@@ -1,5 +1,7 @@
 //! The staged scalar program between formulas and machines.
 
+#![deny(clippy::disallowed_methods)]
+
 pub mod build;
 pub mod builder;
 pub mod dce;

@@ -28,6 +28,10 @@
 
 #![deny(clippy::disallowed_methods)]
 
+pub mod clif;
+pub mod code;
+pub mod target;
+
 use crate::loops::program::Program;
 use crate::schedule::Schedule;
 

@@ -127,11 +127,10 @@ impl Builder {
     pub fn load(&mut self, array: ArrayId, index: Index) -> Value {
         let mut axes = match self.program.arrays[array.index()].space {
             Space::Param => Axes::default(),
-            Space::Row | Space::State | Space::Other | Space::Out => {
-                Axes { row: true, ..Axes::default() }
-            }
+            Space::Row | Space::Out => Axes { row: true, ..Axes::default() },
+            Space::State | Space::Other => Axes { row: true, partial: true, ..Axes::default() },
             Space::Col => Axes { col: true, ..Axes::default() },
-            Space::Tile => Axes { row: true, col: true, component: false },
+            Space::Tile => Axes { row: true, col: true, ..Axes::default() },
             Space::Temp => self.temp_axes.get(&array).copied().unwrap_or_default(),
         };
         axes.component |= index.terms.iter().any(|(l, _)| Some(*l) == self.component);
@@ -368,7 +367,7 @@ impl Builder {
     /// An accumulator parameter with its slot; set `next` before the pass is appended.
     pub fn accumulator(&mut self, array: ArrayId, index: Index, start: Start) -> Accumulator {
         let component = index.terms.iter().any(|(l, _)| Some(*l) == self.component);
-        let param = self.bound(Type::Float, Axes { row: true, col: false, component });
+        let param = self.bound(Type::Float, Axes { row: true, partial: true, col: false, component });
         Accumulator { array, index, start, param, next: param }
     }
 

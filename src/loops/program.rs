@@ -94,6 +94,8 @@ pub struct Axes {
     pub row: bool,
     /// Differs from column point to column point.
     pub col: bool,
+    /// Differs between the partial accumulators of one row, which exist when columns run along lanes.
+    pub partial: bool,
     /// Differs over the component loop of a pass ([`Pass::components`]).
     pub component: bool,
 }
@@ -104,6 +106,7 @@ impl Axes {
         Axes {
             row: self.row | other.row,
             col: self.col | other.col,
+            partial: self.partial | other.partial,
             component: self.component | other.component,
         }
     }
@@ -159,8 +162,9 @@ pub enum Binary {
     Or,
     /// Bitwise exclusive or. Int with Int, or Mask with Mask.
     Xor,
-    /// `a * 2^n` rounded once. `a` is a float with 2^-4 <= |a| <= 2^4 (or NaN); `n` is a float holding an integer
-    /// in [-2^20, 2^20], or NaN (the result is then NaN). Overflow gives infinity, underflow is gradual.
+    /// `a * 2^n` rounded once. `a` is a float with 2^-4 <= |a| <= 2^4, or NaN; `n` is a float holding an integer in
+    /// [-252, 254] for f32, [-2044, 2046] for f64, or, only where `a` is NaN, anything. Overflow gives infinity, underflow is
+    /// gradual.
     ScaleExp2,
 }
 

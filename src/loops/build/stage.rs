@@ -91,7 +91,7 @@ impl<'f> Lowering<'f> {
             Variability::J => (self.rows == Category::J, self.rows != Category::J),
             Variability::Pair => (true, true),
         };
-        Axes { row, col, component: false }
+        Axes { row, col, ..Axes::default() }
     }
 
     /// Declare that `array` holds the node from the next block on.

@@ -435,7 +435,7 @@ fn chunk_hit(l: &mut Lowering<'_>, dim: u32, threshold: ArrayId, chunk_min: Arra
         (0..dim).fold(zero, |hit, k| test(l, &Index::at(k), hit))
     } else {
         let d = l.b.begin_loop(dim);
-        let axes = crate::loops::program::Axes { row: true, ..Default::default() };
+        let axes = crate::loops::program::Axes { row: true, partial: true, ..Default::default() };
         let running = l.b.carry(d, zero, axes);
         let next = test(l, &Index::of(d), running);
         l.b.end_loop(d, &[next])[0]

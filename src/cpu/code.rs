@@ -1,0 +1,107 @@
+//! Executable memory: code bytes in, callable stage functions out, freed with the last handle.
+
+use super::{Args, Code, Entry, Refused};
+use cranelift_codegen::settings::{self, Configurable};
+use cranelift_jit::{JITBuilder, JITModule};
+use cranelift_module::{Linkage, Module};
+use std::mem::ManuallyDrop;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// Alignment that code blobs assume of their first byte.
+const ALIGNMENT: u64 = 64;
+
+/// A kernel's code, mapped read-execute.
+pub struct LoadedCode {
+    /// Owns the mapping. JITModule is Send but not Sync; after finalisation it is touched only to be dropped.
+    module: ManuallyDrop<Mutex<JITModule>>,
+    start: *const u8,
+    entries: [Option<u32>; 6],
+    /// Size of the blob.
+    pub bytes: usize,
+    /// Scratch that a call needs in [`Args::temp`].
+    pub temp_bytes: usize,
+    /// Lanes of a vector.
+    pub width: u32,
+}
+
+// SAFETY: `start` points into the module's read-execute mapping, which lives as long as `self` and is never written after
+// `load` returns; the code itself keeps no state outside of what `Args` points to.
+unsafe impl Send for LoadedCode {}
+// SAFETY: as above: shared use only executes immutable code.
+unsafe impl Sync for LoadedCode {}
+
+impl Drop for LoadedCode {
+    fn drop(&mut self) {
+        // SAFETY: `module` is taken exactly once, here, and never used again.
+        let module = unsafe { ManuallyDrop::take(&mut self.module) };
+        let module = module.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: the only pointers into the module's memory are `start` and the frames of running calls; calls borrow `self`,
+        // so none is running.
+        unsafe { module.free_memory() };
+    }
+}
+
+/// The instruction set the loader tells cranelift-jit about: only alignment and pointer size matter to it.
+fn isa() -> Result<cranelift_codegen::isa::OwnedTargetIsa, Refused> {
+    static ISA: OnceLock<Result<cranelift_codegen::isa::OwnedTargetIsa, String>> = OnceLock::new();
+    let isa = ISA.get_or_init(|| {
+        let mut flags = settings::builder();
+        flags.set("is_pic", "false").map_err(|e| e.to_string())?;
+        flags.set("opt_level", "none").map_err(|e| e.to_string())?;
+        let builder = cranelift_native::builder().map_err(str::to_owned)?;
+        builder.finish(settings::Flags::new(flags)).map_err(|e| e.to_string())
+    });
+    isa.clone().map_err(Refused)
+}
+
+impl LoadedCode {
+    /// Map a blob.
+    ///
+    /// # Errors
+    /// When the platform gives no executable memory.
+    pub fn load(code: &Code) -> Result<LoadedCode, Refused> {
+        let refused = |e: &dyn std::fmt::Display| Refused(format!("no executable memory: {e}"));
+        let builder = JITBuilder::with_isa(isa()?, cranelift_module::default_libcall_names());
+        let mut module = JITModule::new(builder);
+        let signature = module.make_signature();
+        let id = module.declare_function("kernel", Linkage::Local, &signature).map_err(|e| refused(&e))?;
+        module.define_function_bytes(id, ALIGNMENT, &code.bytes, &[]).map_err(|e| refused(&e))?;
+        module.finalize_definitions().map_err(|e| refused(&e))?;
+        let start = module.get_finalized_function(id);
+        Ok(LoadedCode {
+            module: ManuallyDrop::new(Mutex::new(module)),
+            start,
+            entries: code.entries,
+            bytes: code.bytes.len(),
+            temp_bytes: code.temp_bytes,
+            width: code.width,
+        })
+    }
+
+    /// Whether the kernel has a stage.
+    pub fn has(&self, entry: Entry) -> bool {
+        self.entries[entry as usize].is_some()
+    }
+
+    /// Run a stage; does nothing and returns 0 where the program's stage is empty.
+    ///
+    /// # Safety
+    /// The caller promises that `args` points to memory laid out as the [`cpu`](super) module says for the program and schedule
+    /// that this code was emitted from, and that nobody else uses what the stage writes while it runs.
+    pub unsafe fn call(&self, entry: Entry, args: &Args) -> u64 {
+        let Some(offset) = self.entries[entry as usize] else { return 0 };
+        type Stage = unsafe extern "sysv64" fn(*const Args) -> u64;
+        // SAFETY: the emitter placed a function with this signature at `offset`, within the mapping that `self` owns; the
+        // caller vouches for `args`.
+        unsafe {
+            let function = std::mem::transmute::<*const u8, Stage>(self.start.add(offset as usize));
+            function(args)
+        }
+    }
+}
+
+impl std::fmt::Debug for LoadedCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LoadedCode").field("bytes", &self.bytes).field("width", &self.width).finish_non_exhaustive()
+    }
+}

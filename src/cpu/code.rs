@@ -64,7 +64,9 @@ impl LoadedCode {
         let builder = JITBuilder::with_isa(isa()?, cranelift_module::default_libcall_names());
         let mut module = JITModule::new(builder);
         let signature = module.make_signature();
-        let id = module.declare_function("kernel", Linkage::Local, &signature).map_err(|e| refused(&e))?;
+        let id = module
+            .declare_function("kernel", Linkage::Local, &signature)
+            .map_err(|e| refused(&e))?;
         module.define_function_bytes(id, ALIGNMENT, &code.bytes, &[]).map_err(|e| refused(&e))?;
         module.finalize_definitions().map_err(|e| refused(&e))?;
         let start = module.get_finalized_function(id);
@@ -102,6 +104,9 @@ impl LoadedCode {
 
 impl std::fmt::Debug for LoadedCode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LoadedCode").field("bytes", &self.bytes).field("width", &self.width).finish_non_exhaustive()
+        f.debug_struct("LoadedCode")
+            .field("bytes", &self.bytes)
+            .field("width", &self.width)
+            .finish_non_exhaustive()
     }
 }

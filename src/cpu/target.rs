@@ -41,6 +41,10 @@ impl Target {
     /// The names of the detected features.
     pub fn names(&self) -> Vec<&'static str> {
         let all = ["sse4.1", "avx", "fma", "avx2", "avx512", "neon"];
-        all.iter().enumerate().filter(|(k, _)| self.features >> k & 1 == 1).map(|(_, name)| *name).collect()
+        all.iter()
+            .enumerate()
+            .filter(|(k, _)| self.features >> k & 1 == 1)
+            .map(|(_, name)| *name)
+            .collect()
     }
 }

@@ -367,7 +367,8 @@ impl Builder {
     /// An accumulator parameter with its slot; set `next` before the pass is appended.
     pub fn accumulator(&mut self, array: ArrayId, index: Index, start: Start) -> Accumulator {
         let component = index.terms.iter().any(|(l, _)| Some(*l) == self.component);
-        let param = self.bound(Type::Float, Axes { row: true, partial: true, col: false, component });
+        let param =
+            self.bound(Type::Float, Axes { row: true, partial: true, col: false, component });
         Accumulator { array, index, start, param, next: param }
     }
 

@@ -6,7 +6,8 @@
 use super::{access, width};
 use crate::dtype::Float;
 use crate::loops::program::{
-    ArrayId, Axes, Binary, Compare, Index, Inst, LoopId, Program, Shift, Space, Stmt, Type, Unary, Value as Scalar,
+    ArrayId, Axes, Binary, Compare, Index, Inst, LoopId, Program, Shift, Space, Stmt, Type, Unary,
+    Value as Scalar,
 };
 use crate::schedule::{Lanes, Schedule};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
@@ -158,7 +159,13 @@ impl<'a, 'f> Lower<'a, 'f> {
     }
 
     /// The vector of a value at an instance of the register tile.
-    pub(super) fn instance(&self, scalar: Scalar, lane: usize, point: usize, component: usize) -> Value {
+    pub(super) fn instance(
+        &self,
+        scalar: Scalar,
+        lane: usize,
+        point: usize,
+        component: usize,
+    ) -> Value {
         let ((l, p, c), vectors) = &self.values[&scalar];
         let at = |k: usize, n: usize| if n == 1 { 0 } else { k };
         vectors[(at(component, *c) * p + at(point + self.point, *p)) * l + at(lane, *l)]
@@ -197,7 +204,12 @@ impl<'a, 'f> Lower<'a, 'f> {
     }
 
     /// The byte offset that loop counters add to a slot's address; constant and run-time parts.
-    fn slot_offset(&mut self, index: &Index, stride: usize, component: usize) -> (i32, Option<Value>) {
+    fn slot_offset(
+        &mut self,
+        index: &Index,
+        stride: usize,
+        component: usize,
+    ) -> (i32, Option<Value>) {
         let mut constant = index.offset as usize * stride;
         let mut dynamic: Option<Value> = None;
         for (id, factor) in &index.terms {
@@ -216,7 +228,13 @@ impl<'a, 'f> Lower<'a, 'f> {
     }
 
     /// The address and constant offset of a slot at an instance.
-    fn address(&mut self, space: Space, base: u32, index: &Index, at: (usize, usize, usize)) -> (Value, i32, bool) {
+    fn address(
+        &mut self,
+        space: Space,
+        base: u32,
+        index: &Index,
+        at: (usize, usize, usize),
+    ) -> (Value, i32, bool) {
         let (lane, point, component) = at;
         if space == Space::Temp {
             let Shape { lanes, points, components } = self.shape;
@@ -230,8 +248,13 @@ impl<'a, 'f> Lower<'a, 'f> {
         let place = self.places[&space];
         let (slot, dynamic) = self.slot_offset(index, place.slot, component);
         let address = self.offset_by(place.address, dynamic);
-        let rest = base as usize * place.slot + lane * place.lane.unwrap_or(0) + point * place.point;
-        (address, slot + i32::try_from(rest).expect("slots of a tile span less than 2 GiB"), place.lane.is_some())
+        let rest =
+            base as usize * place.slot + lane * place.lane.unwrap_or(0) + point * place.point;
+        (
+            address,
+            slot + i32::try_from(rest).expect("slots of a tile span less than 2 GiB"),
+            place.lane.is_some(),
+        )
     }
 
     fn offset_by(&mut self, address: Value, dynamic: Option<Value>) -> Value {
@@ -269,7 +292,8 @@ impl<'a, 'f> Lower<'a, 'f> {
             for point in 0..p {
                 for lane in 0..l {
                     let vector = self.instance(value, lane, point, component);
-                    let (address, offset, wide) = self.address(space, base, index, (lane, point, component));
+                    let (address, offset, wide) =
+                        self.address(space, base, index, (lane, point, component));
                     let stored = if wide { vector } else { self.f.ins().extractlane(vector, 0u8) };
                     self.f.ins().store(access(), stored, address, offset);
                 }
@@ -279,7 +303,10 @@ impl<'a, 'f> Lower<'a, 'f> {
 
     /// The instances of an accumulator's slot.
     pub(super) fn load_accumulator(&mut self, array: ArrayId, index: &Index) -> Vec<Value> {
-        self.accumulator_instances(index).into_iter().map(|at| self.load_state(array, index, at)).collect()
+        self.accumulator_instances(index)
+            .into_iter()
+            .map(|at| self.load_state(array, index, at))
+            .collect()
     }
 
     fn load_state(&mut self, array: ArrayId, index: &Index, at: Extent) -> Value {
@@ -418,7 +445,11 @@ impl<'a, 'f> Lower<'a, 'f> {
 
     fn counter(&mut self, id: LoopId, component: usize) -> Value {
         let counter = self.counters[&id];
-        let counter = if Some(id) == self.component { self.f.ins().iadd_imm_s(counter, component as i64) } else { counter };
+        let counter = if Some(id) == self.component {
+            self.f.ins().iadd_imm_s(counter, component as i64)
+        } else {
+            counter
+        };
         let (lane, ty) = (self.float_lane(), self.float_type());
         let scalar = self.f.ins().fcvt_from_sint(lane, counter);
         self.f.ins().splat(ty, scalar)
@@ -545,7 +576,8 @@ impl<'a, 'f> Lower<'a, 'f> {
     fn counted_loop(&mut self, id: LoopId) {
         let program = self.program;
         let definition = &program.loops[id.index()];
-        let carried: Vec<Vec<Variable>> = definition.carried.iter().map(|c| self.variables(c.param)).collect();
+        let carried: Vec<Vec<Variable>> =
+            definition.carried.iter().map(|c| self.variables(c.param)).collect();
         for (c, variables) in definition.carried.iter().zip(&carried) {
             self.assign(variables, c.param, c.init);
         }
@@ -568,7 +600,8 @@ impl<'a, 'f> Lower<'a, 'f> {
         }
         let next = self.f.ins().iadd_imm_s(now, 1);
         self.f.def_var(counter, next);
-        let again = self.f.ins().icmp_imm_s(IntCC::UnsignedLessThan, next, i64::from(definition.count));
+        let again =
+            self.f.ins().icmp_imm_s(IntCC::UnsignedLessThan, next, i64::from(definition.count));
         self.f.ins().brif(again, body, &[], after, &[]);
         self.f.seal_block(body);
         self.f.seal_block(after);
@@ -588,7 +621,9 @@ impl<'a, 'f> Lower<'a, 'f> {
     /// A mask of the lanes of vector `lane` whose column is below `limit`, `column` being that of its first lane.
     pub(super) fn below(&mut self, column: Value, limit: Value, lane: usize) -> Value {
         let ty = self.int_lane();
-        let narrow = |this: &mut Self, v: Value| if ty == types::I32 { this.f.ins().ireduce(types::I32, v) } else { v };
+        let narrow = |this: &mut Self, v: Value| {
+            if ty == types::I32 { this.f.ins().ireduce(types::I32, v) } else { v }
+        };
         let ahead = (lane * self.width()) as i64;
         let first = self.f.ins().iadd_imm_s(column, ahead);
         let (first, limit) = (narrow(self, first), narrow(self, limit));

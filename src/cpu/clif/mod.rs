@@ -36,13 +36,20 @@ impl Emitter for Clif {
 
     fn emit(&self, program: &Program, schedule: &Schedule) -> Result<Code, Refused> {
         if program.values.len() > limits::PROGRAM_INSTRUCTIONS {
-            let message = format!("the program has {} instructions, more than {}", program.values.len(), limits::PROGRAM_INSTRUCTIONS);
+            let message = format!(
+                "the program has {} instructions, more than {}",
+                program.values.len(),
+                limits::PROGRAM_INSTRUCTIONS
+            );
             return Err(Refused(message));
         }
         let mut context = FunctionBuilderContext::new();
-        let mut code = Code { bytes: Vec::new(), entries: [None; 6], temp_bytes: 0, width: width(program) };
+        let mut code =
+            Code { bytes: Vec::new(), entries: [None; 6], temp_bytes: 0, width: width(program) };
         code.temp_bytes = lower::temp_bytes(program, schedule);
-        for entry in [Entry::Param, Entry::Row, Entry::Col, Entry::Pair, Entry::Merge, Entry::Finish] {
+        for entry in
+            [Entry::Param, Entry::Row, Entry::Col, Entry::Pair, Entry::Merge, Entry::Finish]
+        {
             if block(program, entry).is_some_and(<[Stmt]>::is_empty) {
                 continue;
             }
@@ -52,7 +59,10 @@ impl Emitter for Clif {
             code.entries[entry as usize] = Some(code.bytes.len() as u32);
             code.bytes.extend(bytes);
             if code.bytes.len() > limits::CODE_BYTES {
-                return Err(Refused(format!("the kernel needs more than {} bytes of code", limits::CODE_BYTES)));
+                return Err(Refused(format!(
+                    "the kernel needs more than {} bytes of code",
+                    limits::CODE_BYTES
+                )));
             }
         }
         Ok(code)
@@ -94,7 +104,8 @@ fn build(
     let mut signature = Signature::new(CallConv::SystemV);
     signature.params.push(AbiParam::new(types::I64));
     signature.returns.push(AbiParam::new(types::I64));
-    let mut function = Function::with_name_signature(UserFuncName::user(0, entry as u32), signature);
+    let mut function =
+        Function::with_name_signature(UserFuncName::user(0, entry as u32), signature);
     stages::emit(program, schedule, entry, &mut function, context, isa()?.frontend_config());
     Ok(function)
 }

@@ -3,7 +3,9 @@
 use super::access;
 use super::lower::{Lower, Place, Shape};
 use crate::cpu::{Args, Entry};
-use crate::loops::program::{Inst, LoopId, Over, Pass, Program, Space, Start, Stmt, Value as Scalar};
+use crate::loops::program::{
+    Inst, LoopId, Over, Pass, Program, Space, Start, Stmt, Value as Scalar,
+};
 use crate::schedule::{LANES_OVER_COLUMNS, Lanes, Schedule};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, Function, InstBuilder, Value, types};
@@ -91,17 +93,30 @@ impl<'f> Stage<'_, 'f> {
         let mut places = std::collections::HashMap::new();
         let by_rows = lanes == Lanes::Rows;
         let over_columns = LANES_OVER_COLUMNS * size;
-        let pick = |on_rows: (usize, Option<usize>, usize), on_columns: (usize, Option<usize>, usize)| {
+        let pick = |on_rows: (usize, Option<usize>, usize),
+                    on_columns: (usize, Option<usize>, usize)| {
             if by_rows { on_rows } else { on_columns }
         };
         let layouts = [
             (Space::Param, offset_of!(Args, param), (size, None, 0)),
             (Space::Row, offset_of!(Args, row), pick((rows, vector, 0), (rows, None, 0))),
             (Space::Out, offset_of!(Args, out), (rows, vector, 0)),
-            (Space::State, offset_of!(Args, state), pick((rows, vector, 0), (over_columns, vector, 0))),
+            (
+                Space::State,
+                offset_of!(Args, state),
+                pick((rows, vector, 0), (over_columns, vector, 0)),
+            ),
             (Space::Other, offset_of!(Args, other), (rows, vector, 0)),
-            (Space::Col, offset_of!(Args, col), pick((column_stride, None, size), (column_stride, vector, 0))),
-            (Space::Tile, offset_of!(Args, tile), pick((chunk * rows, vector, rows), (chunk * size, vector, 0))),
+            (
+                Space::Col,
+                offset_of!(Args, col),
+                pick((column_stride, None, size), (column_stride, vector, 0)),
+            ),
+            (
+                Space::Tile,
+                offset_of!(Args, tile),
+                pick((chunk * rows, vector, rows), (chunk * size, vector, 0)),
+            ),
         ];
         for (space, offset, (slot, lane, point)) in layouts {
             let address = self.argument(offset);
@@ -133,7 +148,8 @@ impl<'f> Stage<'_, 'f> {
         let bytes = self.f.ins().imul_imm_s(at, size);
         let address = self.f.ins().iadd(places[&Space::Col].address, bytes);
         let shape = Shape { lanes: 1, points: 1, components: 1 };
-        let mut lower = Lower::new(self.f, self.program, self.schedule, Lanes::Columns, shape, temp);
+        let mut lower =
+            Lower::new(self.f, self.program, self.schedule, Lanes::Columns, shape, temp);
         lower.places = places;
         lower.places.get_mut(&Space::Col).expect("every space has a place").address = address;
         lower.block(&self.program.col);
@@ -292,7 +308,16 @@ impl<'a, 'f> Pair<'a, 'f> {
 
     /// The pass for components `from..to`, `group` at a time.
     #[expect(clippy::too_many_arguments, reason = "the bounds of one loop")]
-    fn component_loop(&mut self, pass: &Pass, id: LoopId, from: u32, to: u32, group: u32, n: Value, columns: Value) {
+    fn component_loop(
+        &mut self,
+        pass: &Pass,
+        id: LoopId,
+        from: u32,
+        to: u32,
+        group: u32,
+        n: Value,
+        columns: Value,
+    ) {
         let f = &mut *self.lower.f;
         let component = f.declare_var(types::I64);
         let start = f.ins().iconst(types::I64, i64::from(from));
@@ -325,7 +350,9 @@ impl<'a, 'f> Pair<'a, 'f> {
                 pass.accumulators.iter().map(|a| this.lower.variables(a.param)).collect();
             for (a, variables) in pass.accumulators.iter().zip(&accumulators) {
                 let start: Vec<Value> = match a.start {
-                    Start::Zero => (0..variables.len()).map(|_| this.lower.float_constant(0.0)).collect(),
+                    Start::Zero => {
+                        (0..variables.len()).map(|_| this.lower.float_constant(0.0)).collect()
+                    }
                     Start::State => this.lower.load_accumulator(a.array, &a.index),
                 };
                 for (variable, value) in variables.iter().zip(start) {
@@ -339,7 +366,8 @@ impl<'a, 'f> Pair<'a, 'f> {
             }
             this.lower.hoisted.clear();
             for (a, variables) in pass.accumulators.iter().zip(&accumulators) {
-                let mut values: Vec<Value> = variables.iter().map(|v| this.lower.f.use_var(*v)).collect();
+                let mut values: Vec<Value> =
+                    variables.iter().map(|v| this.lower.f.use_var(*v)).collect();
                 if a.start == Start::Zero {
                     let before = this.lower.load_accumulator(a.array, &a.index);
                     for (value, before) in values.iter_mut().zip(before) {
@@ -371,7 +399,14 @@ impl<'a, 'f> Pair<'a, 'f> {
     }
 
     /// Columns one after another, `nr` at a time.
-    fn over_rows(&mut self, pass: &Pass, accumulators: &[Vec<Variable>], n: Value, columns: Value, components: usize) {
+    fn over_rows(
+        &mut self,
+        pass: &Pass,
+        accumulators: &[Vec<Variable>],
+        n: Value,
+        columns: Value,
+        components: usize,
+    ) {
         let nr = self.schedule.nr as usize;
         let column = self.lower.f.declare_var(types::I64);
         let zero = self.lower.f.ins().iconst(types::I64, 0);
@@ -408,7 +443,14 @@ impl<'a, 'f> Pair<'a, 'f> {
     }
 
     /// Vectors of columns from the group's first lane on; the last one is masked.
-    fn over_columns(&mut self, pass: &Pass, accumulators: &[Vec<Variable>], n: Value, columns: Value, lane: Value) {
+    fn over_columns(
+        &mut self,
+        pass: &Pass,
+        accumulators: &[Vec<Variable>],
+        n: Value,
+        columns: Value,
+        lane: Value,
+    ) {
         let width = (self.schedule.mr as usize * self.lower.width()) as i64;
         let column = self.lower.f.declare_var(types::I64);
         self.lower.f.def_var(column, lane);

@@ -30,6 +30,8 @@
 
 pub mod clif;
 pub mod code;
+pub mod layout;
+pub mod stages;
 pub mod target;
 
 use crate::loops::program::Program;

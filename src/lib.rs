@@ -25,6 +25,7 @@ pub mod syntax;
 pub mod generic;
 pub mod genred;
 pub mod kernel;
+pub mod partial;
 pub mod view;
 
 pub use array::Array;
@@ -33,5 +34,6 @@ pub use error::{Error, ErrorKind};
 pub use generic::{generic_argkmin, generic_argmin, generic_logsumexp, generic_sum, k_of_output};
 pub use genred::{Axis, Backend, Genred};
 pub use kernel::{Kernel, Origin, Stage, Stats};
+pub use partial::Partial;
 pub use reduce::{Accumulate, Reduction};
 pub use view::{View, ViewMut};

@@ -13,6 +13,8 @@ pub mod span;
 #[doc(hidden)]
 pub mod cpu;
 #[doc(hidden)]
+pub mod eval;
+#[doc(hidden)]
 pub mod formula;
 #[doc(hidden)]
 pub mod loops;

@@ -30,6 +30,7 @@
 
 pub mod clif;
 pub mod code;
+pub mod interpret;
 pub mod layout;
 pub mod stages;
 pub mod target;

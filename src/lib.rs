@@ -22,10 +22,16 @@ pub mod schedule;
 #[doc(hidden)]
 pub mod syntax;
 
+pub mod generic;
+pub mod genred;
+pub mod kernel;
 pub mod view;
 
 pub use array::Array;
 pub use dtype::{DType, Element, Float};
 pub use error::{Error, ErrorKind};
+pub use generic::{generic_argkmin, generic_argmin, generic_logsumexp, generic_sum, k_of_output};
+pub use genred::{Axis, Backend, Genred};
+pub use kernel::{Kernel, Origin, Stats};
 pub use reduce::{Accumulate, Reduction};
 pub use view::{View, ViewMut};

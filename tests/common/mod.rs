@@ -4,4 +4,5 @@
 
 pub mod choices;
 pub mod compare;
+pub mod formulas;
 pub mod programs;

@@ -1,7 +1,7 @@
 //! The builder, and the way down: the one file that knows every stage of the compiler, in order.
 
 use crate::alias::{self, Role};
-use crate::cpu::clif::Clif;
+use crate::cpu::clif::{self, Clif};
 use crate::cpu::code::Native;
 use crate::cpu::launch::Launcher;
 use crate::cpu::layout::Layout;
@@ -10,12 +10,13 @@ use crate::cpu::{Emitter, Refused};
 use crate::dtype::{Element, Float, Real};
 use crate::error::{Error, ErrorKind};
 use crate::formula::{Category, Formula, typing};
-use crate::kernel::{Compiled, Engine, Kernel, Origin, Plan};
+use crate::kernel::{Compiled, Engine, Kernel, Origin, Plan, Stage};
 use crate::loops::build::{self, Lowered, Scheme, Source};
 use crate::loops::builder::Functions;
 use crate::reduce::{Accumulate, Family, Reduction, Weight};
 use crate::schedule::{Lanes, Schedule};
 use crate::span::Span;
+use crate::syntax;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Instant;
@@ -366,6 +367,25 @@ pub(crate) fn compile(plan: &Plan, lanes: Lanes, start: Instant) -> Result<Compi
         refusals.iter().map(|(name, why)| format!("{name}: {why}")).collect();
     let message = format!("no engine takes this formula ({})", reasons.join("; "));
     Err(Error::new(ErrorKind::Device, message))
+}
+
+/// The text of a stage.
+pub(crate) fn explain(plan: &Plan, compiled: &Compiled, stage: Stage) -> String {
+    let schedule = compiled.engine.layout().schedule;
+    match stage {
+        Stage::Parse => match syntax::parse(&plan.text) {
+            Ok(ast) => ast.tree(),
+            Err(error) => error.to_string(),
+        },
+        Stage::Typed => plan.formula.text(),
+        Stage::Program => format!("{:#?}\n", lower(plan, Functions::Intrinsic).program),
+        Stage::Schedule => format!("{} {schedule}\n", compiled.name),
+        Stage::Clif => {
+            let program = lower(plan, Functions::Expanded).program;
+            clif::text(&program, &schedule)
+                .unwrap_or_else(|Refused(why)| format!("refused: {why}\n"))
+        }
+    }
 }
 
 /// The staged program of a plan.

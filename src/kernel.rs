@@ -73,6 +73,43 @@ impl Engine {
     }
 }
 
+/// A stage of the compiler whose result [`Kernel::explain`] shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stage {
+    /// The formula as parsed, with places.
+    Parse,
+    /// Operations with dims and how often each changes.
+    Typed,
+    /// The staged scalar program, with transcendental functions as calls.
+    Program,
+    /// How the program is laid over the machine.
+    Schedule,
+    /// Cranelift's intermediate representation of the pair stage.
+    Clif,
+}
+
+impl Stage {
+    /// Every stage, on the way down.
+    pub const ALL: [Stage; 5] =
+        [Stage::Parse, Stage::Typed, Stage::Program, Stage::Schedule, Stage::Clif];
+
+    /// The name that the tool takes.
+    ///
+    /// ```
+    /// assert_eq!(genred::Stage::Program.name(), "program");
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Parse => "parse",
+            Stage::Typed => "typed",
+            Stage::Program => "program",
+            Stage::Schedule => "schedule",
+            Stage::Clif => "clif",
+        }
+    }
+}
+
 /// Code of one shape class, ready to be called.
 #[derive(Debug)]
 pub(crate) struct Compiled {
@@ -258,6 +295,18 @@ impl<T: Element> Kernel<T> {
             code_bytes: compiled.bytes,
             refusals: compiled.refusals.clone(),
         }
+    }
+
+    /// What a stage of the compiler made of the formula, as text.
+    ///
+    /// ```
+    /// use genred::{Stage, generic_sum};
+    /// let kde = generic_sum::<f32>("Exp(-SqNorm2(x - y))", "a = Vi(1)", &["x = Vi(3)", "y = Vj(3)"])?;
+    /// assert!(kde.explain(Stage::Typed).contains("Exp"));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    pub fn explain(&self, stage: Stage) -> String {
+        genred::explain(&self.inner.plan, &self.inner.by_rows, stage)
     }
 
     fn selection(&self) -> Option<Selection> {

@@ -32,6 +32,6 @@ pub use dtype::{DType, Element, Float};
 pub use error::{Error, ErrorKind};
 pub use generic::{generic_argkmin, generic_argmin, generic_logsumexp, generic_sum, k_of_output};
 pub use genred::{Axis, Backend, Genred};
-pub use kernel::{Kernel, Origin, Stats};
+pub use kernel::{Kernel, Origin, Stage, Stats};
 pub use reduce::{Accumulate, Reduction};
 pub use view::{View, ViewMut};

@@ -28,6 +28,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+pub mod artifact;
 pub mod clif;
 pub mod code;
 pub mod interpret;

@@ -189,7 +189,8 @@ impl<'p> Verifier<'p> {
         for array in &program.arrays {
             rule!(names.insert(&array.name), "two arrays are named `{}`", array.name);
             rule!(array.len > 0, "`{}` has no slots", array.name);
-            let (first, end) = (u64::from(array.base), u64::from(array.base) + u64::from(array.len));
+            let (first, end) =
+                (u64::from(array.base), u64::from(array.base) + u64::from(array.len));
             rule!(end <= u64::from(u32::MAX), "`{}` ends beyond any slot", array.name);
             slots.push((array.space, first, end, &array.name));
         }

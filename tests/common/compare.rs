@@ -1,9 +1,9 @@
 //! Two kernels of one program side by side: the same memory before every stage, the same bits after it.
 
 use super::choices::Choices;
-use genred::dtype::Real;
 use genred::cpu::layout::Layout;
 use genred::cpu::stages::{Done, Pairs, Stages};
+use genred::dtype::Real;
 use genred::schedule::Lanes;
 use std::fmt::{self, Write as _};
 use std::ops::Range;

@@ -607,11 +607,8 @@ impl Generator<'_, '_> {
                 self.b.select(fits, int, other)
             }
             4 => {
-                let op = self.choices.pick(&[
-                    Shift::Left,
-                    Shift::RightLogical,
-                    Shift::RightArithmetic,
-                ]);
+                let op =
+                    self.choices.pick(&[Shift::Left, Shift::RightLogical, Shift::RightArithmetic]);
                 let bits = self.choices.within(1, width - 1);
                 let a = self.choices.pick(&known);
                 self.b.shift(op, a, bits as u8)
@@ -622,8 +619,7 @@ impl Generator<'_, '_> {
                 self.b.select(mask, a, b)
             }
             _ => {
-                let ops =
-                    [Binary::IntAdd, Binary::IntSub, Binary::And, Binary::Or, Binary::Xor];
+                let ops = [Binary::IntAdd, Binary::IntSub, Binary::And, Binary::Or, Binary::Xor];
                 let op = self.choices.pick(&ops);
                 let (a, b) = (self.choices.pick(&known), self.choices.pick(&known));
                 self.b.binary(op, a, b)

@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn scaling_rounds_once() {
         // 1.5 + 2^-23 ulps below the least normal number: the tie is broken by the last bit, which two roundings would lose.
-        let a = f32::from_bits(1.5f32.to_bits() as u32 + 1);
+        let a = f32::from_bits(f32::to_bits(1.5) + 1);
         let least = f32::from_bits(1);
         assert_eq!(a.scale_exp2(-150.0), Some(least));
         assert_eq!(1.5f32.scale_exp2(-150.0), Some(least));
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn integers_have_the_width_of_the_float() {
-        assert_eq!((-0.0f32).to_bits(), i64::from(i32::MIN));
+        assert_eq!(<f32 as Scalar>::to_bits(-0.0), i64::from(i32::MIN));
         assert_eq!(<f32 as Scalar>::wrap(i64::from(i32::MAX) + 1), i64::from(i32::MIN));
         assert_eq!(<f32 as Scalar>::unsigned(-1), 0xffff_ffff);
         assert_eq!(<f32 as Scalar>::to_int(-2.9), Some(-2));

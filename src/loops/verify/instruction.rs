@@ -22,11 +22,8 @@ impl<'p> Verifier<'p> {
             }
             Inst::Load(array, index) => {
                 let (least, exact) = self.load(*array, index)?;
-                let fits = if exact {
-                    def.axes == least
-                } else {
-                    def.axes.union(least) == def.axes
-                };
+                let fits =
+                    if exact { def.axes == least } else { def.axes.union(least) == def.axes };
                 rule!(fits, "it varies over {:?} but the slot over {least:?}", def.axes);
                 (Type::Float, def.axes)
             }
@@ -78,9 +75,9 @@ impl<'p> Verifier<'p> {
     }
 
     fn all_as(&self, values: &[Value], ty: Type) -> Checked<Axes> {
-        values.iter().try_fold(Axes::default(), |axes, value| {
-            Ok(axes.union(self.used_as(*value, ty)?.axes))
-        })
+        values
+            .iter()
+            .try_fold(Axes::default(), |axes, value| Ok(axes.union(self.used_as(*value, ty)?.axes)))
     }
 
     fn binary_type(&self, op: Binary, a: Value) -> Checked<Type> {

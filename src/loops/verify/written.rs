@@ -29,7 +29,8 @@ impl Written {
 
     /// A loop has ended.
     pub(super) fn left(&mut self, id: LoopId) {
-        for (_, array, first, end) in self.pending.extract_if(.., |p| p.0 == id).collect::<Vec<_>>() {
+        for (_, array, first, end) in self.pending.extract_if(.., |p| p.0 == id).collect::<Vec<_>>()
+        {
             self.add(array, first, end);
         }
     }

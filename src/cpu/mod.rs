@@ -31,6 +31,7 @@
 pub mod artifact;
 pub mod clif;
 pub mod code;
+pub mod interpret;
 pub mod launch;
 pub mod layout;
 mod memory;

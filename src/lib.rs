@@ -3,6 +3,7 @@
 #[doc(hidden)]
 pub mod alias;
 pub mod array;
+pub mod cache;
 pub mod dtype;
 pub mod error;
 #[doc(hidden)]
@@ -25,6 +26,7 @@ pub mod syntax;
 pub mod view;
 
 pub use array::Array;
+pub use cache::Cache;
 pub use dtype::{DType, Element, Float};
 pub use error::{Error, ErrorKind};
 pub use reduce::{Accumulate, Reduction};

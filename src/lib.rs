@@ -3,6 +3,7 @@
 #[doc(hidden)]
 pub mod alias;
 pub mod array;
+pub mod cache;
 pub mod dtype;
 pub mod error;
 #[doc(hidden)]
@@ -31,6 +32,7 @@ pub mod partial;
 pub mod view;
 
 pub use array::Array;
+pub use cache::Cache;
 pub use dtype::{DType, Element, Float};
 pub use error::{Error, ErrorKind};
 pub use generic::{generic_argkmin, generic_argmin, generic_logsumexp, generic_sum, k_of_output};

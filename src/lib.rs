@@ -14,6 +14,8 @@ pub mod span;
 #[doc(hidden)]
 pub mod cpu;
 #[doc(hidden)]
+pub mod cuda;
+#[doc(hidden)]
 pub mod eval;
 #[doc(hidden)]
 pub mod formula;

@@ -100,11 +100,13 @@ impl Survey {
             for stmt in block {
                 match stmt {
                     Stmt::Let(value) => {
-                        if pass.components.is_none() {
-                            self.operations += times;
-                        }
-                        if let Inst::Load(array, index) = &program.value(*value).inst {
-                            self.read(program, pass, *array, index, contracted);
+                        match &program.value(*value).inst {
+                            Inst::Load(array, index) => {
+                                self.read(program, pass, *array, index, contracted);
+                            }
+                            Inst::Float(_) | Inst::Int(_) | Inst::Counter(_) => {}
+                            _ if pass.components.is_none() => self.operations += times,
+                            _ => {}
                         }
                     }
                     Stmt::Store(array, ..) => {

@@ -47,7 +47,7 @@ pub struct Kept {
 /// Registers of a thread beyond what the compiler needs for addresses and temporaries.
 const REGISTERS: u32 = 104;
 /// Bytes of shared memory for a tile of columns: several blocks share a multiprocessor.
-const TILE_BYTES: u32 = 16 * 1024;
+const TILE_BYTES: u32 = 20 * 1024;
 /// Columns of a tile where memory allows.
 const TILE_COLUMNS: u32 = 256;
 /// Bytes of shared memory for the operands of a contraction.
@@ -89,8 +89,8 @@ impl Tiling {
         let step = tiling.columns * tiling.column_threads;
         let column_bytes = resident(&survey, program, tiling.components) * program.float.bytes() as u32;
         let most = (TILE_BYTES / column_bytes.max(1)).max(1);
-        let wanted = most.min(TILE_COLUMNS.max(2 * step)) / step * step;
-        tiling.tile = if depth > 0 { step } else { wanted.max(step) };
+        let wanted = (most.min(TILE_COLUMNS.max(2 * step)) / step).max(1);
+        tiling.tile = if depth > 0 { step } else { step << wanted.ilog2() };
         tiling
     }
 
@@ -148,7 +148,7 @@ fn simple(program: &Program, survey: &Survey, kept: Option<Kept>, words: u32) ->
     let window = components(survey, words);
     let long = survey.components.arrays.iter().map(|a| program.arrays[a.index()].len).sum::<u32>();
     let short = program.slots(Space::State).saturating_sub(long);
-    let lists = kept.map_or(0, |kept| 3 * kept.k.min(MOST_KEPT_IN_REGISTERS) * kept.dim.min(WINDOW));
+    let lists = kept.map_or(0, |kept| if kept.k == 1 { 2 * kept.dim.min(WINDOW) } else { 0 });
     let a_row = rows.min(WINDOW) + 2 * short + window + tile_slots.min(WINDOW) * columns + lists;
     let fits = |n: &u32| n * a_row * words <= if window > WHOLE { 192 } else { REGISTERS };
     Tiling {
@@ -162,9 +162,6 @@ fn simple(program: &Program, survey: &Survey, kept: Option<Kept>, words: u32) ->
         blocks: if window > WHOLE { 2 } else { 4 },
     }
 }
-
-/// Longest list of a selection that is kept in registers.
-pub(super) const MOST_KEPT_IN_REGISTERS: u32 = 16;
 
 /// Components of a block: all, unless dividing them costs less than keeping their accumulators in memory.
 fn components(survey: &Survey, words: u32) -> u32 {

@@ -7,7 +7,7 @@
 use super::Source;
 use super::scope::Scope;
 use super::text::Text;
-use crate::cuda::tiling::{Kept, MOST_KEPT_IN_REGISTERS};
+use crate::cuda::tiling::Kept;
 use crate::loops::program::{ArrayId, Space};
 
 /// The threshold of each component and row, and its values in the current chunk.
@@ -41,7 +41,7 @@ pub(super) fn declarations(source: &Source<'_>, kept: Kept) -> [(String, String,
 
 fn over_lists(source: &Source<'_>, text: &mut Text, kept: Kept, body: impl FnOnce(&mut Text)) {
     let window = source.window(kept.dim);
-    if window * kept.k.min(4) <= 32 {
+    if window <= 32 {
         text.unrolled("e", window);
     } else {
         text.rolled("e", window);
@@ -54,7 +54,7 @@ fn over_lists(source: &Source<'_>, text: &mut Text, kept: Kept, body: impl FnOnc
 
 /// Open a loop over what is kept; unrolled where that is in registers.
 fn over_kept(text: &mut Text, kept: Kept) {
-    if kept.k <= MOST_KEPT_IN_REGISTERS {
+    if kept.k == 1 {
         text.unrolled("q", kept.k);
     } else {
         text.rolled("q", kept.k);
@@ -87,52 +87,54 @@ fn reset_threshold(text: &mut Text, kept: Kept, names: &Names) {
 }
 
 /// Offer all values of a chunk in which some row has a candidate; columns in increasing order.
+///
+/// One kept value stays in registers. Longer lists lie in the thread's own memory, where the loops over them need not be
+/// unrolled: they are touched so rarely that this costs less than registers would.
 pub(super) fn offer(source: &Source<'_>, text: &mut Text, kept: Kept, names: &Names) {
     let Names { threshold, values } = names;
-    text.unrolled("k", "COLUMNS");
-    text.line("const int c = j + column_of(k);");
-    text.open("if (!TAIL || c < left)");
-    over_lists(source, text, kept, |text| {
-        text.line(format!("const real f = {values}[e][k][r];"));
-        text.open(format!("if (f <= {threshold}[e][r])"));
-        insert(text, kept);
-        reset_threshold(text, kept, names);
+    if kept.k == 1 {
+        text.unrolled("k", "N");
+        text.line("const int c = j + column_of<N>(k);");
+        text.open(source.guard());
+        over_lists(source, text, kept, |text| {
+            text.line(format!("const real f = {values}[e][k][r];"));
+            text.open(format!("if (f <= {threshold}[e][r])"));
+            text.line("kept[e][0][r] = f;");
+            text.line("column[e][0][r] = first_column + c;");
+            text.line(format!("{threshold}[e][r] = below(f);"));
+            text.close();
+        });
         text.close();
+        text.close();
+        return;
+    }
+    let window = source.window(kept.dim);
+    text.line(format!("real offered[{window}][N][ROWS];"));
+    text.unrolled("k", "N");
+    over_lists(source, text, kept, |text| {
+        text.line(format!("offered[e][k][r] = {values}[e][k][r];"));
     });
     text.close();
+    text.rolled("k", "N");
+    text.line("const int c = j + column_of<N>(k);");
+    text.open(source.guard());
+    text.rolled("e", window);
+    text.rolled("r", "ROWS");
+    let last = kept.k - 1;
+    text.line("const real f = offered[e][k][r];");
+    text.open(format!("if (column[e][{last}][r] < 0 ? f == f : f < kept[e][{last}][r])"));
+    text.line(format!("int q = {last};"));
+    text.open("while (q > 0 && (column[e][q - 1][r] < 0 || f < kept[e][q - 1][r]))");
+    text.line("kept[e][q][r] = kept[e][q - 1][r];");
+    text.line("column[e][q][r] = column[e][q - 1][r];");
+    text.line("--q;");
     text.close();
-}
-
-fn insert(text: &mut Text, kept: Kept) {
-    if kept.k == 1 {
-        text.line("kept[e][0][r] = f;");
-        text.line("column[e][0][r] = first_column + c;");
-        return;
-    }
-    if kept.k > MOST_KEPT_IN_REGISTERS {
-        text.line(format!("int q = {};", kept.k - 1));
-        text.open("while (q > 0 && (column[e][q - 1][r] < 0 || f < kept[e][q - 1][r]))");
-        text.line("kept[e][q][r] = kept[e][q - 1][r];");
-        text.line("column[e][q][r] = column[e][q - 1][r];");
-        text.line("--q;");
+    text.line("kept[e][q][r] = f;");
+    text.line("column[e][q][r] = first_column + c;");
+    for _ in 0..5 {
         text.close();
-        text.line("kept[e][q][r] = f;");
-        text.line("column[e][q][r] = first_column + c;");
-        return;
     }
-    // Everything behind the place of the new value moves on by one.
-    text.line("real moving = f;");
-    text.line("int moving_column = first_column + c;");
-    text.line("bool placed = false;");
-    text.unrolled("q", kept.k);
-    text.line("placed = placed || column[e][q][r] < 0 || moving < kept[e][q][r];");
-    text.line("const real value = kept[e][q][r];");
-    text.line("const int index = column[e][q][r];");
-    text.line("kept[e][q][r] = placed ? moving : value;");
-    text.line("column[e][q][r] = placed ? moving_column : index;");
-    text.line("moving = placed ? value : moving;");
-    text.line("moving_column = placed ? index : moving_column;");
-    text.close();
+    over_lists(source, text, kept, |text| reset_threshold(text, kept, names));
 }
 
 /// Write a thread's lists to partial memory.

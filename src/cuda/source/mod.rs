@@ -140,6 +140,15 @@ impl Source<'_> {
         if self.survey.components.arrays.contains(&id) { self.window(len) } else { len }
     }
 
+    /// The head of what is done for columns that exist: of the last ones, evaluated one a thread, some threads have none.
+    fn guard(&self) -> &'static str {
+        match (self.tiling.column_threads, self.tiling.columns) {
+            (1, _) => "",
+            (_, 1) => "if (c < left)",
+            _ => "if (N > 1 || c < left)",
+        }
+    }
+
     /// Slots of a partial accumulator in global memory.
     fn partial_slots(&self) -> u64 {
         partial_slots(self.program, self.kept)
@@ -176,7 +185,7 @@ impl Source<'_> {
     fn constants(&self) -> String {
         let Tiling { rows, columns, row_threads, column_threads, tile, .. } = self.tiling;
         // Runs of rows and columns that lie together, so that they are read by one wide load.
-        let (row_run, column_run) = (rows.min(4), columns.min(4));
+        let row_run = rows.min(4);
         format!(
             "enum {{\n    ROWS = {rows},  // of a thread\n    COLUMNS = {columns},  // that a thread evaluates together\n    \
              ROW_THREADS = {row_threads},\n    COLUMN_THREADS = {column_threads},\n    \
@@ -184,9 +193,10 @@ impl Source<'_> {
              // The r-th row of this thread, within its block.\n\
              __device__ __forceinline__ int row_of(int r) {{\n    \
              return r / {row_run} * (ROW_THREADS * {row_run}) + (int)threadIdx.x / COLUMN_THREADS * {row_run} + r % {row_run};\n}}\n\n\
-             // The k-th column of this thread, within those that its block evaluates together.\n\
-             __device__ __forceinline__ int column_of(int k) {{\n    \
-             return k / {column_run} * (COLUMN_THREADS * {column_run}) + (int)threadIdx.x % COLUMN_THREADS * {column_run} + k % {column_run};\n}}\n\n",
+             // The k-th of N columns of this thread, within those that its block evaluates together.\n\
+             template <int N>\n__device__ __forceinline__ int column_of(int k) {{\n    \
+             const int run = N < 4 ? N : 4;\n    \
+             return k / run * (COLUMN_THREADS * run) + (int)threadIdx.x % COLUMN_THREADS * run + k % run;\n}}\n\n",
         )
     }
 

@@ -152,8 +152,8 @@ pub(super) fn emit(source: &Source<'_>) -> Result<String, String> {
         }
     }
     let text = &mut scope.text;
-    text.line("// The columns of one tile, those from `left` on excepted, against all rows of the block.");
-    text.line("template <bool TAIL>");
+    text.line("// The first `left` columns of a tile against all rows of the block, N at once a thread.");
+    text.line("template <int N>");
     text.open(format!(
         "__device__ __forceinline__ void sweep(\n    {})",
         parameters.join(",\n    ")
@@ -206,18 +206,23 @@ fn kernel(source: &Source<'_>, scope: &mut Scope<'_>, variables: &[String], name
     let tile = if placement.resident_slots > 0 { "tile" } else { "nullptr" };
     let staged = if placement.staged > 0 { "staged" } else { "nullptr" };
     text.line("const int first_column = (int)(a.panel + c0 - first);");
-    let call = |tail: &str, left: &str| {
+    let call = |columns: &str, left: &str| {
         let fixed = format!(
             "a, a.param, a.row, a.col, {tile}, {staged}, row0, component0, c0, first_column, {left}"
         );
         let all: Vec<&str> = std::iter::once(fixed.as_str()).chain(variables.iter().map(String::as_str)).collect();
-        format!("sweep<{tail}>({});", all.join(", "))
+        format!("sweep<{columns}>({});", all.join(", "))
     };
-    text.open("if (to - c0 >= TILE)");
-    text.line(call("false", "TILE"));
-    text.close_with(" else {");
-    text.line(format!("    {}", call("true", "(int)(to - c0)")));
-    text.line("}");
+    if tiling.columns == 1 {
+        text.line("const int left = to - c0 < TILE ? (int)(to - c0) : TILE;");
+        text.line(call("1", "left"));
+    } else {
+        text.open("if (to - c0 >= TILE)");
+        text.line(call("COLUMNS", "TILE"));
+        text.close_with(" else {");
+        text.line(format!("    {}", call("1", "(int)(to - c0)")));
+        text.line("}");
+    }
     text.close();
     end(source, text);
     text.close();

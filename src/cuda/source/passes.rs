@@ -27,9 +27,9 @@ pub(super) fn emit<'p>(
         begin_accumulators(source, scope, &program.passes[0]);
     }
     scope.text.line("#pragma unroll 1");
-    scope.text.open("for (int j = 0; j < left; j += COLUMNS * COLUMN_THREADS)");
+    scope.text.open("for (int j = 0; j < left; j += N * COLUMN_THREADS)");
     for id in source.arrays(Space::Tile) {
-        let declaration = format!("real {}[{}][COLUMNS][ROWS];", source.name(id), source.slots_kept(id));
+        let declaration = format!("real {}[{}][N][ROWS];", source.name(id), source.slots_kept(id));
         scope.text.line(declaration);
     }
     for (number, pass) in program.passes.iter().enumerate() {
@@ -107,8 +107,8 @@ fn columns<'p>(source: &Source<'p>, scope: &mut Scope<'p>, number: usize, pass: 
     for value in segments::crossing(program, pass, &segments) {
         let def = program.value(value);
         let (shape, name) = match (def.axes.col, def.axes.row || def.axes.partial) {
-            (true, true) => ("[COLUMNS][ROWS]", format!("v{}[k][r]", value.0)),
-            (true, false) => ("[COLUMNS]", format!("v{}[k]", value.0)),
+            (true, true) => ("[N][ROWS]", format!("v{}[k][r]", value.0)),
+            (true, false) => ("[N]", format!("v{}[k]", value.0)),
             (false, true) => ("[ROWS]", format!("v{}[r]", value.0)),
             (false, false) => ("", format!("v{}", value.0)),
         };
@@ -152,7 +152,7 @@ fn straight<'p>(source: &Source<'p>, scope: &mut Scope<'p>, stmts: &'p [Stmt], s
         }
     }
     if let Some(pass) = steps {
-        scope.text.open("if (!TAIL || c < left)");
+        scope.text.open(source.guard());
         for stmt in &pass.step {
             step(source, scope, pass, stmt, &places);
         }
@@ -170,8 +170,8 @@ fn varies_by_row(source: &Source<'_>, value: Value) -> bool {
 }
 
 fn open_columns(scope: &mut Scope<'_>) {
-    scope.text.unrolled("k", "COLUMNS");
-    scope.text.line("[[maybe_unused]] const int c = j + column_of(k);");
+    scope.text.unrolled("k", "N");
+    scope.text.line("[[maybe_unused]] const int c = j + column_of<N>(k);");
 }
 
 /// A statement of a step. A running minimum or maximum is the hardware's: it differs from the program's only in the sign of
@@ -210,11 +210,11 @@ fn contraction<'p>(source: &Source<'p>, scope: &mut Scope<'p>, id: LoopId) {
     }
     for carried in &body.carried {
         let ty = scalar::type_name(program.value(carried.param).ty);
-        scope.text.line(format!("{ty} v{}[COLUMNS][ROWS];", carried.param.0));
+        scope.text.line(format!("{ty} v{}[N][ROWS];", carried.param.0));
         scope.call(carried.param, format!("v{}[k][r]", carried.param.0));
     }
     if !body.carried.is_empty() {
-        scope.text.unrolled("k", "COLUMNS");
+        scope.text.unrolled("k", "N");
         scope.text.unrolled("r", "ROWS");
         for carried in &body.carried {
             let line = format!("v{}[k][r] = {};", carried.param.0, scope.name(carried.init));
@@ -233,7 +233,7 @@ fn contraction<'p>(source: &Source<'p>, scope: &mut Scope<'p>, id: LoopId) {
     fetch(source, scope, &places.staged, "0", count);
     scope.text.close();
     scope.text.line("#pragma unroll 1");
-    scope.text.open(format!("for (int d0 = 0; d0 < {count}; d0 += {depth})"));
+    scope.text.open(format!("for (int begin = 0; begin < {count}; begin += {depth})"));
     if !places.staged.is_empty() {
         scope.text.line("__syncthreads();");
         for (k, Staged { first, width, .. }) in places.staged.iter().enumerate() {
@@ -243,20 +243,20 @@ fn contraction<'p>(source: &Source<'p>, scope: &mut Scope<'p>, id: LoopId) {
             });
         }
         scope.text.line("__syncthreads();");
-        scope.text.open(format!("if (d0 + {depth} < {count})"));
-        fetch(source, scope, &places.staged, &format!("d0 + {depth}"), count);
+        scope.text.open(format!("if (begin + {depth} < {count})"));
+        fetch(source, scope, &places.staged, &format!("begin + {depth}"), count);
         scope.text.close();
     }
     let whole = count.is_multiple_of(depth);
     if !whole {
-        scope.text.open(format!("if (d0 + {depth} <= {count})"));
+        scope.text.open(format!("if (begin + {depth} <= {count})"));
     }
     scope.text.unrolled("t", depth);
     steps(source, scope, id, &counter, &places);
     scope.text.close();
     if !whole {
         scope.text.close_with(" else {");
-        scope.text.rolled("t", format!("{count} - d0"));
+        scope.text.rolled("t", format!("{count} - begin"));
         steps(source, scope, id, &counter, &places);
         scope.text.close();
         scope.text.line("}");
@@ -271,7 +271,7 @@ fn contraction<'p>(source: &Source<'p>, scope: &mut Scope<'p>, id: LoopId) {
 /// One step of a contraction for all pairs.
 fn steps<'p>(source: &Source<'p>, scope: &mut Scope<'p>, id: LoopId, counter: &str, places: &PairPlaces<'_>) {
     let body = &source.program.loops[id.index()];
-    scope.text.line(format!("[[maybe_unused]] const int {counter} = d0 + t;"));
+    scope.text.line(format!("[[maybe_unused]] const int {counter} = begin + t;"));
     open_columns(scope);
     for stmt in &body.body {
         if matches!(stmt, Stmt::Let(v) if !varies_by_row(source, *v)) {

@@ -26,7 +26,6 @@ pub(super) struct Scope<'p> {
     pub(super) program: &'p Program,
     pub(super) text: Text,
     names: Vec<Option<String>>,
-    counters: Vec<Option<String>>,
 }
 
 enum Work<'p> {
@@ -40,7 +39,6 @@ impl<'p> Scope<'p> {
             program,
             text: Text::default(),
             names: vec![None; program.values.len()],
-            counters: vec![None; program.loops.len()],
         }
     }
 
@@ -56,12 +54,7 @@ impl<'p> Scope<'p> {
 
     /// The counter of a loop.
     pub(super) fn counter(&self, id: LoopId) -> String {
-        self.counters[id.index()].clone().unwrap_or_else(|| format!("d{}", id.0))
-    }
-
-    /// Refer to the counter of a loop by this text from now on.
-    pub(super) fn count_by(&mut self, id: LoopId, counter: impl Into<String>) {
-        self.counters[id.index()] = Some(counter.into());
+        format!("d{}", id.0)
     }
 
     /// An index as text, `plus` added to it.

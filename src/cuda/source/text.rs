@@ -19,11 +19,6 @@ impl Text {
         self.out.push('\n');
     }
 
-    /// Lines as they are.
-    pub(super) fn lines(&mut self, lines: &str) {
-        lines.lines().for_each(|line| self.line(line));
-    }
-
     /// A line that opens a block.
     pub(super) fn open(&mut self, head: impl AsRef<str>) {
         self.line(format!("{} {{", head.as_ref()).trim_start());

@@ -12,8 +12,9 @@ fn main() {
     let lanes = if a.last().unwrap() == "few" { Lanes::Columns } else { Lanes::Rows };
     let formula = typing::formula(&a[4], weight, &aliases).unwrap();
     let lowered = build::build(&Source { formula: &formula, rows: Category::I, reduction, scheme: Scheme::Block, float: dtype.compute(), fma: true, functions: Functions::Intrinsic });
-    match genred::cuda::text(&lowered, reduction, formula.root_dim(0), dtype, lanes) {
-        Ok(t) => print!("{t}"),
+    let request = genred::cuda::Request { reduction, dim: formula.root_dim(0), stored: dtype, lanes, math: Default::default() };
+    match request.emit(&lowered) {
+        Ok(t) => print!("{}", t.source),
         Err(e) => eprintln!("refused: {e}"),
     }
 }

@@ -1,37 +1,140 @@
-//! The CUDA engine.
+//! The CUDA engine: a [`Program`](crate::loops::program::Program) as CUDA C++, compiled by NVRTC to a CUBIN, run through the
+//! driver.
+//!
+//! Nothing here is linked: the driver and the compiler are looked for when they are first asked for, and whatever is missing is
+//! an error that says so. A cached CUBIN needs the driver only.
+//!
+//! * [`tiling`]: how a program is laid over blocks and threads.
+//! * `source`: the text of the kernels.
+//! * [`nvrtc`]: the compiler.
+//! * [`device`], [`driver`]: what devices there are, and the few driver functions that are used.
+//! * [`launch`]: a call: host arrays copied in panels, or arrays that are on the device already.
+//!
+//! # Accuracy
+//!
+//! Arithmetic is the program's, fused where the program fuses and nowhere else (`--fmad=false`); division and square root are
+//! correctly rounded, subnormal numbers are kept. Functions are CUDA's: by its documentation their largest errors in float32 are 2
+//! ulp for exp, exp2, sin, cos, asin, acos, atan, 1 ulp for log, 3 for atan2, 4 for pow; in float64 1 ulp for exp, exp2 and log, 2
+//! for the others. [`Math::Fast`] gives that up for speed.
 
+pub mod artifact;
+pub mod device;
+pub mod driver;
+pub mod launch;
+pub mod layout;
+mod library;
+pub mod nvrtc;
 mod source;
 mod survey;
 pub mod tiling;
 
+pub use artifact::Cubin;
+pub use device::{Device, DeviceInfo, available};
+pub use driver::Driver;
+pub use launch::Launcher;
 pub use source::ARGS_ABI;
+
 use crate::dtype::DType;
+use crate::error::{Error, ErrorKind};
 use crate::loops::build::Lowered;
+use crate::loops::verify::verify;
 use crate::reduce::{Family, Preference, Reduction};
 use crate::schedule::Lanes;
+use layout::Layout;
+use nvrtc::{Arch, Nvrtc};
 use tiling::{Kept, Tiling};
 
-/// What a selection keeps, for a formula of dim `dim`.
-pub fn kept(reduction: Reduction, dim: u32) -> Option<Kept> {
-    (reduction.family() == Family::Selection).then(|| Kept {
-        dim,
-        k: reduction.k().unwrap_or(1),
-        negated: reduction.preference() == Preference::Largest,
-    })
+/// How exact functions and arithmetic are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Math {
+    /// As the module documentation says.
+    #[default]
+    Accurate,
+    /// Hardware approximations of functions, division and square root; subnormal numbers may become zero; products and sums
+    /// are fused wherever possible.
+    Fast,
 }
 
-/// Source text.
+/// What a source is made from besides the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Request {
+    /// The reduction.
+    pub reduction: Reduction,
+    /// Dim of its formula.
+    pub dim: u32,
+    /// Type of the caller's arrays.
+    pub stored: DType,
+    /// The shape class.
+    pub lanes: Lanes,
+    /// How exact it is.
+    pub math: Math,
+}
+
+/// A source that compiles to a kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Emitted {
+    /// CUDA C++.
+    pub source: String,
+    /// What the launcher must know of the kernel.
+    pub layout: Layout,
+    /// Options of the compiler besides the architecture: part of a cache key.
+    pub options: Vec<String>,
+}
+
+impl Request {
+    /// What a selection keeps.
+    pub fn kept(&self) -> Option<Kept> {
+        (self.reduction.family() == Family::Selection).then(|| Kept {
+            dim: self.dim,
+            k: self.reduction.k().unwrap_or(1),
+            negated: self.reduction.preference() == Preference::Largest,
+        })
+    }
+
+    /// The tiling for a program.
+    pub fn tiling(&self, lowered: &Lowered) -> Tiling {
+        Tiling::choose(&lowered.program, self.reduction.family(), self.kept(), self.lanes)
+    }
+
+    /// Options of the compiler besides the architecture.
+    pub fn options(&self) -> Vec<String> {
+        let fast: &[&str] = match (self.math, self.reduction.family()) {
+            (Math::Accurate, _) => &["--fmad=false"],
+            // The order of kept values needs subnormal numbers.
+            (Math::Fast, Family::Selection) => &["--fmad=true", "--prec-div=false", "--prec-sqrt=false"],
+            (Math::Fast, _) => &["--use_fast_math", "--fmad=true"],
+        };
+        ["--std=c++17"].iter().chain(fast).map(|o| (*o).to_owned()).collect()
+    }
+
+    /// The source of a program, lowered with its functions as intrinsics.
+    ///
+    /// # Errors
+    /// `Device` if the program needs more of a thread or a block than devices have.
+    pub fn emit(&self, lowered: &Lowered) -> Result<Emitted, Error> {
+        self.emit_with(lowered, self.tiling(lowered))
+    }
+
+    /// The same for a tiling of the caller's.
+    ///
+    /// # Errors
+    /// As [`emit`](Request::emit).
+    pub fn emit_with(&self, lowered: &Lowered, tiling: Tiling) -> Result<Emitted, Error> {
+        let refused = |why: String| Error::new(ErrorKind::Device, format!("this formula cannot run with CUDA: {why}"));
+        verify(&lowered.program).map_err(|defect| refused(defect.to_string()))?;
+        let (family, kept) = (self.reduction.family(), self.kept());
+        let (source, parts) =
+            source::emit(lowered, &tiling, family, kept, self.stored).map_err(refused)?;
+        let layout = Layout::of(lowered, tiling, kept, self.stored, parts);
+        Ok(Emitted { source, layout, options: self.options() })
+    }
+}
+
+/// Compile a source for an architecture.
 ///
 /// # Errors
-/// Why not.
-pub fn text(
-    lowered: &Lowered,
-    reduction: Reduction,
-    dim: u32,
-    stored: DType,
-    lanes: Lanes,
-) -> Result<String, String> {
-    let kept = kept(reduction, dim);
-    let tiling = Tiling::choose(&lowered.program, reduction.family(), kept, lanes);
-    source::emit(lowered, &tiling, reduction.family(), kept, stored)
+/// `Device` if the compiler does not know the architecture or refuses the source.
+pub fn compile(emitted: &Emitted, nvrtc: &Nvrtc, arch: Arch) -> Result<Cubin, Error> {
+    let output = nvrtc.compile(&emitted.source, arch, &emitted.options)?;
+    Ok(Cubin { bytes: output.cubin, layout: emitted.layout.clone() })
 }

@@ -46,7 +46,7 @@ pub(super) struct Source<'a> {
     names: Vec<String>,
 }
 
-/// The kernels of a program as one source text.
+/// The kernels of a program as one source text, and the parts that the components of a long output are divided into.
 ///
 /// # Errors
 /// Why the program cannot be run on a device; shown to the user.
@@ -56,7 +56,7 @@ pub(super) fn emit(
     family: Family,
     kept: Option<Kept>,
     stored: DType,
-) -> Result<String, String> {
+) -> Result<(String, u32), String> {
     let program = &lowered.program;
     let survey = Survey::of(program, family);
     let placement = Placement::of(program, &survey, tiling)?;
@@ -86,7 +86,7 @@ pub(super) fn emit(
     }
     kernels.extend([stages::prepare(&source), pairs, stages::merge(&source), stages::finish(&source)]);
     out += &kernels.join("\n");
-    Ok(out)
+    Ok((out, source.placement.parts))
 }
 
 /// A name for each array that is an identifier and no other array's.

@@ -1,0 +1,89 @@
+//! Devices: what there are, and one that is in use.
+
+use super::driver::{Driver, Handle};
+use super::nvrtc::{Arch, Version};
+use crate::error::Error;
+use std::ffi::c_int;
+use std::fmt;
+use std::sync::Arc;
+
+/// What a device is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceInfo {
+    /// Its number, from 0.
+    pub ordinal: usize,
+    /// Its name.
+    pub name: String,
+    /// What it executes.
+    pub arch: Arch,
+    /// Bytes of its memory.
+    pub memory: usize,
+    /// Number of its multiprocessors.
+    pub multiprocessors: u32,
+    /// The newest CUDA version that its driver takes.
+    pub driver: Version,
+}
+
+impl fmt::Display for DeviceInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DeviceInfo { ordinal, name, arch, memory, multiprocessors, driver } = self;
+        let gib = *memory as f64 / f64::from(1 << 30);
+        write!(f, "{ordinal}: {name}, {arch}, {multiprocessors} multiprocessors, {gib:.1} GiB, driver for CUDA {driver}")
+    }
+}
+
+/// A device in use: its primary context is kept until the last owner is gone.
+#[derive(Debug)]
+pub struct Device {
+    driver: Driver,
+    info: DeviceInfo,
+    number: c_int,
+    context: Handle,
+}
+
+impl Device {
+    /// Use a device.
+    ///
+    /// # Errors
+    /// `Device` if there is no such device or it cannot be used.
+    pub fn open(driver: &Driver, ordinal: usize) -> Result<Arc<Device>, Error> {
+        let (info, number) = driver.describe(ordinal)?;
+        let context = driver.retain(number)?;
+        Ok(Arc::new(Device { driver: driver.clone(), info, number, context }))
+    }
+
+    /// The first device of this machine.
+    ///
+    /// # Errors
+    /// `Device` if there is no driver or no device.
+    pub fn first() -> Result<Arc<Device>, Error> {
+        Device::open(&Driver::find()?, 0)
+    }
+
+    /// What it is.
+    pub fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    pub(super) fn driver(&self) -> &Driver {
+        &self.driver
+    }
+
+    pub(super) fn context(&self) -> Handle {
+        self.context
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        self.driver.release(self.number);
+    }
+}
+
+/// The first device of this machine, if CUDA can be used on it.
+///
+/// # Errors
+/// `Device`: no driver, a driver that is too old or does not start, no device.
+pub fn available() -> Result<DeviceInfo, Error> {
+    Driver::find()?.describe(0).map(|(info, _)| info)
+}

@@ -1,0 +1,404 @@
+//! Calls of a kernel: host arrays copied in panels within a memory budget, or arrays that are on the device.
+//!
+//! A call packs rows and columns into slots, sweeps all segments of a panel of columns in one launch, goes on with the next panel
+//! where the accumulators were left, merges the segments in a fixed order and finishes. All of it is queued on one stream. Which
+//! columns a thread sees, and in which order, depends on the shape only ([`panels`]).
+
+mod arrays;
+mod panels;
+mod sweep;
+mod workspace;
+
+pub use arrays::{DeviceArray, DeviceView, DeviceViewMut};
+
+use super::artifact::Cubin;
+use super::device::Device;
+use super::driver::{Event, Handle, Module, Stream};
+use super::layout::Layout;
+use crate::dtype::Element;
+use crate::error::{Error, ErrorKind};
+use crate::view::{View, ViewMut};
+use panels::{Needs, Panels, Segments};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+use sweep::{Inputs, Plan, Sweep};
+use workspace::Workspace;
+
+/// What is computed: arrays whose shapes have been checked against the kernel's formula.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a, T> {
+    /// One view a variable, in positional order.
+    pub inputs: &'a [View<'a, T>],
+    /// Output rows.
+    pub rows: usize,
+    /// Columns that are reduced over.
+    pub columns: usize,
+}
+
+/// Where indices go.
+#[derive(Debug)]
+pub enum Indices<'a, T> {
+    /// As integers.
+    Exact(ViewMut<'a, i64>),
+    /// In the dtype, which the caller has checked can hold them.
+    InDtype(ViewMut<'a, T>),
+}
+
+/// Where results go.
+#[derive(Debug)]
+pub struct Out<'a, T> {
+    /// Values, if wanted.
+    pub values: Option<ViewMut<'a, T>>,
+    /// Indices, if wanted.
+    pub indices: Option<Indices<'a, T>>,
+}
+
+/// A call on arrays of the device.
+#[derive(Debug)]
+pub struct DeviceCall<'a, T> {
+    /// One view a variable, in positional order.
+    pub inputs: &'a [DeviceView<'a, T>],
+    /// Output rows.
+    pub rows: usize,
+    /// Columns that are reduced over.
+    pub columns: usize,
+    /// Values, if wanted; always for reductions that are no selections.
+    pub values: Option<DeviceViewMut<'a, T>>,
+    /// Indices, if wanted.
+    pub indices: Option<DeviceViewMut<'a, i64>>,
+}
+
+/// The kernels of a CUBIN on one device.
+#[derive(Debug)]
+struct Loaded {
+    workspaces: Mutex<Vec<Workspace>>,
+    param: Option<Handle>,
+    prepare: Handle,
+    pair: Handle,
+    merge: Handle,
+    finish: Handle,
+    device: Arc<Device>,
+    /// Owns the kernels above.
+    _module: Module,
+}
+
+/// A kernel ready to be called, on one device or several of one kind.
+#[derive(Debug)]
+pub struct Launcher {
+    layout: Layout,
+    devices: Vec<Loaded>,
+    budget: Option<u64>,
+}
+
+/// Part of the free memory that calls take where no budget is given, in percent.
+const TAKEN_PERCENT: u64 = 85;
+/// Workspaces that are kept for the next calls.
+const KEPT: usize = 16;
+
+impl Loaded {
+    fn new(device: &Arc<Device>, cubin: &Cubin) -> Result<Loaded, Error> {
+        let module = Module::load(device, &cubin.bytes)?;
+        let param = (cubin.layout.param > 0).then(|| module.function("genred_param")).transpose()?;
+        Ok(Loaded {
+            workspaces: Mutex::new(Vec::new()),
+            param,
+            prepare: module.function("genred_prepare")?,
+            pair: module.function("genred_pair")?,
+            merge: module.function("genred_merge")?,
+            finish: module.function("genred_finish")?,
+            device: Arc::clone(device),
+            _module: module,
+        })
+    }
+
+    fn take(&self, inputs: usize) -> Result<Workspace, Error> {
+        let kept = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        kept.map_or_else(|| Workspace::new(&self.device, inputs), Ok)
+    }
+
+    fn give(&self, workspace: Workspace) {
+        let mut kept = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < KEPT {
+            kept.push(workspace);
+        }
+    }
+}
+
+impl Launcher {
+    /// A launcher of a compiled kernel on devices that take it.
+    ///
+    /// # Errors
+    /// `Device` if a device refuses the kernel, `Usage` if no device is given.
+    pub fn new(devices: &[Arc<Device>], cubin: &Cubin) -> Result<Launcher, Error> {
+        if devices.is_empty() {
+            return Err(Error::usage("no device is given"));
+        }
+        let devices = devices.iter().map(|d| Loaded::new(d, cubin)).collect::<Result<_, _>>()?;
+        Ok(Launcher { layout: cubin.layout.clone(), devices, budget: None })
+    }
+
+    /// Let each call use at most so many bytes of each device's memory; by default most of what is free.
+    pub fn with_budget(mut self, bytes: u64) -> Launcher {
+        self.budget = Some(bytes);
+        self
+    }
+
+    /// The kernel's layout.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Bytes of device memory that a call of this shape uses if it may; with less it works in panels.
+    pub fn workspace_bytes(&self, rows: usize, columns: usize) -> u64 {
+        let (rows, columns) = (rows as u64, columns as u64);
+        let segments = panels::segments(&self.layout, rows, columns);
+        let (block, tile) = (self.layout.tiling.block_rows(), self.layout.tiling.tile);
+        let needs = Needs::of(&self.layout, self.partials(segments), true);
+        needs.bytes(rows.next_multiple_of(block.into()), columns.next_multiple_of(tile.into()))
+    }
+
+    /// Partial accumulators of a row.
+    fn partials(&self, segments: Segments) -> u64 {
+        segments.count * u64::from(self.layout.tiling.column_threads)
+    }
+
+    /// Run a call on arrays of the host; several devices share the rows.
+    ///
+    /// # Errors
+    /// `Device` if a device fails or its memory does not suffice even for the smallest panels.
+    pub fn run<T: Element>(&self, call: &Call<'_, T>, out: Out<'_, T>) -> Result<(), Error> {
+        self.check::<T>(call.inputs.len())?;
+        let block = self.layout.tiling.block_rows() as usize;
+        let each = call.rows.div_ceil(self.devices.len()).next_multiple_of(block);
+        let mut parts = Vec::new();
+        let (mut first, mut rest) = (0, out);
+        for device in &self.devices {
+            let end = call.rows.min(first + each);
+            let (part, others) = rest.split_rows(end - first);
+            if first < end {
+                parts.push((device, first..end, part));
+            }
+            (first, rest) = (end, others);
+        }
+        if let [_] = parts.as_slice() {
+            let (device, rows, out) = parts.remove(0);
+            return self.run_on(device, call, rows, out);
+        }
+        std::thread::scope(|scope| {
+            let running: Vec<_> = parts
+                .into_iter()
+                .map(|(device, rows, out)| scope.spawn(move || self.run_on(device, call, rows, out)))
+                .collect();
+            running.into_iter().try_for_each(|thread| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+        })
+    }
+
+    fn run_on<T: Element>(
+        &self,
+        loaded: &Loaded,
+        call: &Call<'_, T>,
+        rows: Range<usize>,
+        mut out: Out<'_, T>,
+    ) -> Result<(), Error> {
+        let mut workspace = loaded.take(self.layout.inputs.len())?;
+        let mut sweep = self.sweep(loaded, &mut workspace, Inputs::Host(call.inputs), call.rows, call.columns)?;
+        let wants = (out.values.is_some(), out.indices.is_some());
+        let first = rows.start;
+        let mut at = rows.start;
+        while at < rows.end {
+            let end = rows.end.min(at + sweep.panels.rows as usize);
+            sweep.rows(at..end)?;
+            sweep.finish_on_host(wants)?;
+            sweep.collect(at - first, &mut out)?;
+            at = end;
+        }
+        loaded.give(workspace);
+        Ok(())
+    }
+
+    /// Queue a call on arrays of the first device, on a stream of the caller's (a `CUstream` of the primary context as a number, 0
+    /// for the default stream); returns before it is done. Allocates nothing once buffers have grown.
+    ///
+    /// # Errors
+    /// As [`run`](Launcher::run); failures of the device may only show when the stream is waited for.
+    ///
+    /// # Safety
+    /// `stream` must be a live stream of the device's primary context, and the arrays must stay until it has done the work.
+    pub unsafe fn queue<T: Element>(&self, call: &DeviceCall<'_, T>, stream: usize) -> Result<(), Error> {
+        let loaded = &self.devices[0];
+        // SAFETY: the caller vouches for the stream.
+        let stream = unsafe { Stream::borrowed(&loaded.device, stream) };
+        self.queue_on(loaded, call, &stream)
+    }
+
+    /// Run a call on arrays of the first device, to its end.
+    ///
+    /// # Errors
+    /// As [`run`](Launcher::run).
+    pub fn run_on_device<T: Element>(&self, call: &DeviceCall<'_, T>) -> Result<(), Error> {
+        let stream = Stream::new(&self.devices[0].device)?;
+        let queued = self.queue_on(&self.devices[0], call, &stream);
+        stream.synchronize().and(queued)
+    }
+
+    /// The same, and the milliseconds that the device took for each of `times` calls in a row.
+    ///
+    /// # Errors
+    /// As [`run`](Launcher::run).
+    pub fn time_on_device<T: Element>(&self, call: &DeviceCall<'_, T>, times: usize) -> Result<Vec<f32>, Error> {
+        let device = &self.devices[0].device;
+        let stream = Stream::new(device)?;
+        let events = (0..=times).map(|_| Event::timed(device)).collect::<Result<Vec<_>, _>>()?;
+        let queue = || {
+            events[0].record(&stream)?;
+            for event in &events[1..] {
+                self.queue_on(&self.devices[0], call, &stream)?;
+                event.record(&stream)?;
+            }
+            Ok(())
+        };
+        let queued: Result<(), Error> = queue();
+        stream.synchronize().and(queued)?;
+        events.windows(2).map(|pair| pair[1].milliseconds_since(&pair[0])).collect()
+    }
+
+    fn queue_on<T: Element>(&self, loaded: &Loaded, call: &DeviceCall<'_, T>, stream: &Stream) -> Result<(), Error> {
+        self.check::<T>(call.inputs.len())?;
+        self.check_device_call(call)?;
+        let mut workspace = loaded.take(self.layout.inputs.len())?;
+        // The workspace's last call may still be running on another stream.
+        stream.wait(&workspace.done)?;
+        let mut sweep = self.sweep(loaded, &mut workspace, Inputs::Device(call.inputs, stream), call.rows, call.columns)?;
+        let mut at = 0;
+        while at < call.rows {
+            let end = call.rows.min(at + sweep.panels.rows as usize);
+            sweep.rows(at..end)?;
+            let element = |address: u64, bytes: usize| {
+                if address == 0 { 0 } else { address + at as u64 * self.layout.out * bytes as u64 }
+            };
+            let values = element(call.values.as_ref().map_or(0, |v| v.address), size_of::<T>());
+            let indices = element(call.indices.as_ref().map_or(0, |v| v.address), size_of::<i64>());
+            sweep.finish(values, indices)?;
+            at = end;
+        }
+        workspace.done.record(stream)?;
+        loaded.give(workspace);
+        Ok(())
+    }
+
+    /// Panels and buffers of a call.
+    fn sweep<'s, T: Element>(
+        &'s self,
+        loaded: &'s Loaded,
+        workspace: &'s mut Workspace,
+        inputs: Inputs<'s, T>,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Sweep<'s, T>, Error> {
+        let (rows, columns) = (rows as u64, columns as u64);
+        let segments = panels::segments(&self.layout, rows, columns);
+        let copied = matches!(inputs, Inputs::Host(_));
+        let needs = Needs::of(&self.layout, self.partials(segments), copied);
+        let held = workspace.held();
+        let (block, tile) = (self.layout.tiling.block_rows(), self.layout.tiling.tile);
+        let all = Panels {
+            rows: rows.next_multiple_of(block.into()),
+            columns: columns.next_multiple_of(tile.into()),
+        };
+        let budget = match self.budget {
+            Some(budget) => budget,
+            // A call that fits where an earlier one did need not ask the driver.
+            None if needs.bytes(all.rows, all.columns) <= held => held,
+            None => {
+                let free = loaded.device.free_memory()? as u64;
+                (free + held) / 100 * TAKEN_PERCENT
+            }
+        };
+        let panels = panels::panels(&self.layout, needs, rows, columns, budget)?;
+        let plan = Plan { segments, panels, total: columns, budget };
+        Sweep::new(self, loaded, workspace, inputs, plan)
+    }
+
+    fn check<T: Element>(&self, inputs: usize) -> Result<(), Error> {
+        let Layout { stored, inputs: wanted, .. } = &self.layout;
+        if T::DTYPE != *stored || inputs != wanted.len() {
+            return Err(Error::usage(format!(
+                "the kernel takes {} arrays of {stored}, not {inputs} of {}",
+                wanted.len(),
+                T::DTYPE
+            )));
+        }
+        Ok(())
+    }
+
+    fn check_device_call<T>(&self, call: &DeviceCall<'_, T>) -> Result<(), Error> {
+        use crate::loops::program::Space;
+        for (k, (view, input)) in call.inputs.iter().zip(&self.layout.inputs).enumerate() {
+            let Some(input) = input else { continue };
+            let rows = match input.space {
+                Space::Param => 1,
+                Space::Row => call.rows,
+                _ => call.columns,
+            };
+            if (view.rows, view.dim) != (rows, input.dim as usize) {
+                return Err(Error::shape(format!(
+                    "argument {k} is {} x {}, but the kernel takes {rows} x {}",
+                    view.rows, view.dim, input.dim
+                )));
+            }
+        }
+        let values = call.values.as_ref().map(|v| (v.rows, v.dim));
+        let indices = call.indices.as_ref().map(|v| (v.rows, v.dim));
+        let result = (call.rows, usize::try_from(self.layout.out).unwrap_or(usize::MAX));
+        for shape in [values, indices].into_iter().flatten() {
+            if shape != result {
+                let (rows, dim) = shape;
+                return Err(Error::shape(format!(
+                    "the output array is {rows} x {dim}, but the result is {} x {}",
+                    result.0, result.1
+                )));
+            }
+        }
+        match (self.layout.kept, values, indices) {
+            (None, None, _) => Err(Error::usage("the reduction gives values, but no array for them is given")),
+            (None, _, Some(_)) => Err(Error::usage("the reduction gives no indices")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<'a, T: Element> Out<'a, T> {
+    fn split_rows(self, at: usize) -> (Out<'a, T>, Out<'a, T>) {
+        fn halves<'a, T: Copy>(view: Option<ViewMut<'a, T>>, at: usize) -> (Option<ViewMut<'a, T>>, Option<ViewMut<'a, T>>) {
+            view.map(|view| view.split_rows(at)).unzip()
+        }
+        let (values, other_values) = halves(self.values, at);
+        let (indices, other_indices) = match self.indices {
+            None => (None, None),
+            Some(Indices::Exact(view)) => {
+                let (a, b) = view.split_rows(at);
+                (Some(Indices::Exact(a)), Some(Indices::Exact(b)))
+            }
+            Some(Indices::InDtype(view)) => {
+                let (a, b) = view.split_rows(at);
+                (Some(Indices::InDtype(a)), Some(Indices::InDtype(b)))
+            }
+        };
+        (Out { values, indices }, Out { values: other_values, indices: other_indices })
+    }
+
+    fn set_index(&mut self, row: usize, component: usize, index: i64) -> Result<(), Error> {
+        match &mut self.indices {
+            None => Ok(()),
+            Some(Indices::Exact(view)) => view.set(row, component, index),
+            Some(Indices::InDtype(view)) => view.set(row, component, T::from_f64(index as f64)),
+        }
+    }
+}
+
+/// An error that says that a number is too large for a launch.
+fn too_large(what: &str) -> Error {
+    Error::new(ErrorKind::Device, format!("{what} are more than a kernel launch can have"))
+}

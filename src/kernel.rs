@@ -16,6 +16,8 @@ use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+mod prepare;
+
 /// Where the code of a kernel came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
@@ -120,6 +122,18 @@ pub(crate) struct Compiled {
     pub(crate) origin: Origin,
     pub(crate) seconds: f64,
     pub(crate) bytes: usize,
+}
+
+impl Compiled {
+    fn stats(&self) -> Stats {
+        Stats {
+            engine: self.name,
+            origin: self.origin,
+            compile_seconds: self.seconds,
+            code_bytes: self.bytes,
+            refusals: self.refusals.clone(),
+        }
+    }
 }
 
 /// How a kernel was made.
@@ -284,14 +298,7 @@ impl<T: Element> Kernel<T> {
 
     /// How the kernel was made.
     pub fn stats(&self) -> Stats {
-        let compiled = &self.inner.by_rows;
-        Stats {
-            engine: compiled.name,
-            origin: compiled.origin,
-            compile_seconds: compiled.seconds,
-            code_bytes: compiled.bytes,
-            refusals: compiled.refusals.clone(),
-        }
+        self.inner.by_rows.stats()
     }
 
     /// What a stage of the compiler made of the formula, as text.

@@ -3,11 +3,12 @@
 use crate::alias::{Category, Variable};
 use crate::array::Array;
 use crate::cache::{Cache, Origin};
+use crate::compile::{self, Choice};
 use crate::cpu::launch::{Indices, Job, Out, Selection, Threads};
 use crate::dtype::Element;
 use crate::engine::{Compiled, Plan};
 use crate::error::{Error, ErrorKind};
-use crate::genred::{self, Choice, Pool};
+use crate::genred::Pool;
 use crate::reduce::{Outputs, Reduction};
 use crate::schedule::{self, Lanes};
 use crate::view::{View, ViewMut};
@@ -249,7 +250,7 @@ impl<T: Element> Kernel<T> {
     /// # Ok::<(), genred::Error>(())
     /// ```
     pub fn explain(&self, stage: Stage) -> String {
-        genred::explain(&self.inner.plan, &self.inner.by_rows, stage)
+        compile::explain(&self.inner.plan, &self.inner.by_rows, stage)
     }
 
     pub(crate) fn selection(&self) -> Option<Selection> {
@@ -334,7 +335,7 @@ impl<T: Element> Kernel<T> {
         match lanes {
             Lanes::Rows => Ok(&inner.by_rows),
             Lanes::Columns => {
-                let make = || genred::obtain(&inner.plan, &inner.choice, lanes, &self.cache);
+                let make = || compile::obtain(&inner.plan, &inner.choice, lanes, &self.cache);
                 let made = inner.by_columns.get_or_init(|| make().map(|(compiled, _)| compiled));
                 made.as_deref().map_err(Error::clone)
             }

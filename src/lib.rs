@@ -11,6 +11,7 @@ pub mod limits;
 #[doc(hidden)]
 pub mod span;
 
+mod compile;
 #[doc(hidden)]
 pub mod cpu;
 mod engine;

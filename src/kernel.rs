@@ -165,9 +165,9 @@ pub struct Kernel<T> {
 
 /// Rows and columns of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Shape {
-    rows: usize,
-    columns: usize,
+pub(crate) struct Shape {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
 }
 
 impl<T: Element> Kernel<T> {
@@ -221,10 +221,7 @@ impl<T: Element> Kernel<T> {
     /// `Usage` if the reduction gives no indices; `Shape` as for [`call`](Kernel::call).
     pub fn call_indices(&self, args: &[View<'_, T>]) -> Result<Array<i64>, Error> {
         let shape = self.check(args)?;
-        if self.reduction().outputs() == Outputs::Values {
-            let name = self.reduction().name();
-            return Err(Error::usage(format!("`{name}` gives values, not indices")));
-        }
+        self.check_gives_indices()?;
         let dim = self.dim();
         let mut data = allocate(shape.rows, dim)?;
         let indices = Indices::Exact(ViewMut::new(&mut data, shape.rows, dim)?);
@@ -309,7 +306,7 @@ impl<T: Element> Kernel<T> {
         genred::explain(&self.inner.plan, &self.inner.by_rows, stage)
     }
 
-    fn selection(&self) -> Option<Selection> {
+    pub(crate) fn selection(&self) -> Option<Selection> {
         Selection::of(self.reduction(), self.inner.plan.formula.root_dim(0))
     }
 
@@ -322,6 +319,20 @@ impl<T: Element> Kernel<T> {
         if self.reduction().outputs() != Outputs::Indices {
             return self.run(args, shape, Out { values: Some(out), indices: None });
         }
+        self.check_index_range(shape)?;
+        self.run(args, shape, Out { values: None, indices: Some(Indices::InDtype(out)) })
+    }
+
+    pub(crate) fn check_gives_indices(&self) -> Result<(), Error> {
+        if self.reduction().outputs() == Outputs::Values {
+            let name = self.reduction().name();
+            return Err(Error::usage(format!("`{name}` gives values, not indices")));
+        }
+        Ok(())
+    }
+
+    /// Refuse to round indices to a dtype that cannot hold them.
+    pub(crate) fn check_index_range(&self, shape: Shape) -> Result<(), Error> {
         let largest = T::DTYPE.largest_exact_index();
         if shape.columns as u64 > largest + 1 {
             let message = format!(
@@ -333,23 +344,42 @@ impl<T: Element> Kernel<T> {
                 Error::new(ErrorKind::Range, message).help("`call_indices` returns exact integers")
             );
         }
-        self.run(args, shape, Out { values: None, indices: Some(Indices::InDtype(out)) })
+        Ok(())
     }
 
     fn run(&self, args: &[View<'_, T>], shape: Shape, out: Out<'_, T>) -> Result<(), Error> {
-        let job = Job {
+        self.compiled_for(shape)?.engine.run(&self.job(args, shape, 0), out);
+        Ok(())
+    }
+
+    /// A call over columns of which the first has number `first` in the whole reduction.
+    pub(crate) fn job<'a>(
+        &'a self,
+        args: &'a [View<'a, T>],
+        shape: Shape,
+        first: usize,
+    ) -> Job<'a, T> {
+        Job {
             inputs: args,
             rows: shape.rows,
             columns: shape.columns,
+            first,
             selection: self.selection(),
             threads: match &self.inner.pool {
                 Pool::Current => Threads::Current,
                 Pool::One => Threads::One,
                 Pool::Own(pool) => Threads::Own(pool),
             },
-        };
-        self.compiled(schedule::lanes(shape.rows, shape.columns))?.engine.run(&job, out);
-        Ok(())
+        }
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.inner.plan
+    }
+
+    /// The code for calls of a shape.
+    pub(crate) fn compiled_for(&self, shape: Shape) -> Result<&Compiled, Error> {
+        self.compiled(schedule::lanes(shape.rows, shape.columns))
     }
 
     /// The code of a shape class, compiled when first needed.
@@ -366,7 +396,7 @@ impl<T: Element> Kernel<T> {
     }
 
     /// Check arguments against the aliases; gives the shape of the call.
-    fn check(&self, args: &[View<'_, T>]) -> Result<Shape, Error> {
+    pub(crate) fn check(&self, args: &[View<'_, T>]) -> Result<Shape, Error> {
         let plan = &self.inner.plan;
         let variables = &plan.formula.variables;
         if args.len() != variables.len() {

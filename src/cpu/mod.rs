@@ -29,6 +29,7 @@
 #![deny(clippy::disallowed_methods)]
 
 pub mod artifact;
+pub mod check;
 pub mod clif;
 pub mod code;
 pub mod interpret;

@@ -28,8 +28,11 @@
 
 #![deny(clippy::disallowed_methods)]
 
+pub mod artifact;
+pub mod check;
 pub mod clif;
 pub mod code;
+pub mod interpret;
 pub mod launch;
 pub mod layout;
 mod memory;

@@ -69,6 +69,7 @@ pub fn build(source: &Source<'_>) -> Lowered {
     steps::emit(&mut lowering, source);
     let mut program = lowering.b.finish();
     super::dce::eliminate(&mut program);
+    debug_assert_eq!(super::verify::verify(&program), Ok(()), "lowering keeps the program's rules");
     Lowered { program, inputs }
 }
 

@@ -1,16 +1,19 @@
 //! The builder, and the way down: the one file that knows every stage of the compiler, in order.
 
 use crate::alias::{self, Role};
+use crate::cache::{self, Cache, Fields, Key, Kind, Origin, Raw, key};
+use crate::cpu::artifact::{self, Notes};
 use crate::cpu::clif::{self, Clif};
 use crate::cpu::code::Native;
 use crate::cpu::launch::Launcher;
 use crate::cpu::layout::Layout;
 use crate::cpu::target::Target;
 use crate::cpu::{Emitter, Refused};
-use crate::dtype::{Element, Float, Real};
+use crate::dtype::{Element, Float};
+use crate::engine::{Compiled, Engine, Plan};
 use crate::error::{Error, ErrorKind};
 use crate::formula::{Category, Formula, typing};
-use crate::kernel::{Compiled, Engine, Kernel, Origin, Plan, Stage};
+use crate::kernel::{Inner, Kernel, Stage};
 use crate::loops::build::{self, Lowered, Scheme, Source};
 use crate::loops::builder::Functions;
 use crate::reduce::{Accumulate, Family, Reduction, Weight};
@@ -40,6 +43,14 @@ pub enum Backend {
     Cpu,
     /// Cranelift's 128-bit vectors.
     Clif,
+    /// The widest vectors of this x86-64 processor.
+    Wide,
+    /// 256-bit vectors.
+    Avx2,
+    /// 512-bit vectors.
+    Avx512,
+    /// The interpreter that defines what formulas mean: float64 inside, slow.
+    Eval,
 }
 
 impl Backend {
@@ -49,11 +60,34 @@ impl Backend {
     /// assert_eq!(genred::Backend::from_name("clif"), Some(genred::Backend::Clif));
     /// ```
     pub fn from_name(name: &str) -> Option<Backend> {
-        match name {
-            "auto" => Some(Backend::Auto),
-            "cpu" => Some(Backend::Cpu),
-            "clif" => Some(Backend::Clif),
-            _ => None,
+        Backend::ALL.into_iter().find(|backend| backend.name() == name)
+    }
+
+    /// Every back end.
+    pub const ALL: [Backend; 7] = [
+        Backend::Auto,
+        Backend::Cpu,
+        Backend::Clif,
+        Backend::Wide,
+        Backend::Avx2,
+        Backend::Avx512,
+        Backend::Eval,
+    ];
+
+    /// The name that the tool takes.
+    ///
+    /// ```
+    /// assert_eq!(genred::Backend::Avx512.name(), "avx512");
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            Backend::Auto => "auto",
+            Backend::Cpu => "cpu",
+            Backend::Clif => "clif",
+            Backend::Wide => "wide",
+            Backend::Avx2 => "avx2",
+            Backend::Avx512 => "avx512",
+            Backend::Eval => "eval",
         }
     }
 }
@@ -95,6 +129,7 @@ pub struct Genred<T> {
     accumulate: Accumulate,
     backend: Backend,
     pool: Pool,
+    cache: Option<Cache>,
     element: PhantomData<fn(T)>,
 }
 
@@ -118,6 +153,7 @@ impl<T: Element> Genred<T> {
             accumulate: Accumulate::Auto,
             backend: Backend::Auto,
             pool: Pool::Current,
+            cache: None,
             element: PhantomData,
         }
     }
@@ -222,27 +258,68 @@ impl<T: Element> Genred<T> {
         self
     }
 
-    /// Compile.
+    /// Keep compiled code in this cache instead of the [shared](Cache::shared) one.
+    pub fn cache(mut self, cache: &Cache) -> Self {
+        self.cache = Some(cache.clone());
+        self
+    }
+
+    /// Compile, or find the kernel that an equal request gave before: in this process, or in the cache on disk.
     ///
     /// # Errors
     /// `Syntax`, `Shape`, `Limit` or `Usage` with the place in the text; `Device` if no engine takes the formula.
     pub fn compile(self) -> Result<Kernel<T>, Error> {
         let start = Instant::now();
+        let cache = self.cache.clone().unwrap_or_else(|| Cache::shared().clone());
+        let choice = Choice::of(self.backend)?;
+        let raw = self.raw(&choice);
+        let pool = self.pool.clone();
+        if let Some(inner) = cache.recall::<Inner>(&raw) {
+            return Ok(Kernel::new(inner, cache, pool, Origin::Memory, start.elapsed()));
+        }
+        let plan = self.plan()?;
+        let asked = format!("{} of {}", plan.text, plan.formula.names());
+        let named = key(&plan, &choice, Lanes::Rows, &asked);
+        let (inner, origin) = cache.once(&raw, &named, || {
+            let (compiled, origin) = obtain(&plan, &choice, Lanes::Rows, &cache)?;
+            let bytes = compiled.bytes;
+            Ok::<_, Error>((Arc::new(Inner::new(plan, choice, compiled)), bytes, origin))
+        })?;
+        Ok(Kernel::new(inner, cache, pool, origin, start.elapsed()))
+    }
+
+    /// The request as it was made: equal texts and options mean an equal kernel.
+    fn raw(&self, choice: &Choice) -> Raw {
+        let mut raw = Raw::new()
+            .text(T::DTYPE.name())
+            .text(self.reduction.name())
+            .number(u64::from(self.reduction.k().unwrap_or(0)))
+            .text(&self.formula)
+            .text(self.weight.as_deref().unwrap_or(""))
+            .text(self.output.as_deref().unwrap_or(""))
+            .number(self.axis.map_or(0, |axis| 1 + axis as u64))
+            .number(self.accumulate as u64)
+            .text(&choice.names);
+        for alias in &self.aliases {
+            raw = raw.text(alias);
+        }
+        raw
+    }
+
+    /// Parse, type and check.
+    fn plan(&self) -> Result<Plan, Error> {
         let aliases: Vec<&str> = self.aliases.iter().map(String::as_str).collect();
         let formula = typing::formula(&self.formula, self.weight.as_deref(), &aliases)?;
         let rows = self.check(&formula)?;
         let (scheme, float) = scheme(self.accumulate, self.reduction, T::DTYPE.compute())?;
-        let plan = Plan {
-            text: self.formula,
+        Ok(Plan {
+            text: self.formula.clone(),
             formula,
             rows,
             reduction: self.reduction,
             scheme,
             float,
-            backend: self.backend,
-        };
-        let compiled = compile(&plan, Lanes::Rows, start)?;
-        Ok(Kernel::new(plan, compiled, self.pool))
+        })
     }
 
     /// Check the reduction's demands and the declared output; gives the category of the result's rows.
@@ -324,43 +401,129 @@ fn scheme(
     })
 }
 
-/// The engines to try, best first.
-fn emitters(backend: Backend) -> Vec<Box<dyn Emitter>> {
-    match backend {
-        Backend::Auto | Backend::Cpu | Backend::Clif => vec![Box::new(Clif)],
+/// The engines that may run a kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Choice {
+    /// Names of native engines, best first, or `eval`; part of the key.
+    pub(crate) names: String,
+}
+
+/// Restricts the CPU engines of this process to one: `clif`, `avx2` or `avx512`.
+const FORCE: &str = "GENRED_CPU";
+
+impl Choice {
+    fn of(backend: Backend) -> Result<Choice, Error> {
+        let available = |names: &[&str]| -> Vec<&'static str> {
+            let all = emitters();
+            let wanted = all.iter().map(|e| e.name()).filter(|name| names.contains(name));
+            wanted.collect()
+        };
+        let forced = std::env::var(FORCE).ok().filter(|name| !name.is_empty());
+        let names = match (backend, &forced) {
+            (Backend::Eval, _) => vec!["eval"],
+            (Backend::Auto | Backend::Cpu, Some(name)) => available(&[name]),
+            (Backend::Auto | Backend::Cpu, None) => available(&["avx512", "avx2", "clif"]),
+            (Backend::Wide, _) => available(&["avx512", "avx2"]),
+            (Backend::Clif, _) => available(&["clif"]),
+            (Backend::Avx2, _) => available(&["avx2"]),
+            (Backend::Avx512, _) => available(&["avx512"]),
+        };
+        if names.is_empty() {
+            let all: Vec<&str> = emitters().iter().map(|e| e.name()).collect();
+            let wanted = forced.unwrap_or_else(|| backend.name().to_owned());
+            let message = format!("this machine has no engine `{wanted}`");
+            return Err(Error::new(ErrorKind::Device, message)
+                .help(format!("its CPU engines are {}", all.join(", "))));
+        }
+        Ok(Choice { names: names.join(",") })
+    }
+
+    /// The native engines, best first.
+    fn emitters(&self) -> Vec<Box<dyn Emitter>> {
+        let mut all = emitters();
+        all.retain(|e| self.names.split(',').any(|name| name == e.name()));
+        all
     }
 }
 
-/// The way down from a typed formula to callable code, for one shape class.
-pub(crate) fn compile(plan: &Plan, lanes: Lanes, start: Instant) -> Result<Compiled, Error> {
+/// The native engines of this machine, best first.
+fn emitters() -> Vec<Box<dyn Emitter>> {
+    vec![Box::new(Clif)]
+}
+
+/// What identifies the code of a plan for one shape class; `asked` is what only messages depend on.
+fn key(plan: &Plan, choice: &Choice, lanes: Lanes, asked: &str) -> Key {
+    let formula = plan.formula.canonical_text();
+    let generator = format!("cranelift {}", cranelift_codegen::VERSION);
+    Key::new(&Fields {
+        engine: key::ENGINE_VERSION,
+        epoch: key::CODEGEN_EPOCH,
+        source: key::SOURCE_DIGEST,
+        generator: &generator,
+        formula: &formula,
+        reduction: plan.reduction.name(),
+        k: plan.reduction.k().unwrap_or(0),
+        rows: if plan.rows == Category::I { "i" } else { "j" },
+        dtype: plan.float.name(),
+        accumulator: plan.float.name(),
+        scheme: plan.scheme.name(),
+        schedule: match lanes {
+            Lanes::Rows => "lanes=rows",
+            Lanes::Columns => "lanes=columns",
+        },
+        back_end: &choice.names,
+        kind: Kind::Native,
+        arch: key::arch(),
+        os: std::env::consts::OS,
+        abi: "sysv64",
+        features: Target::host().features,
+        argument_abi: crate::cpu::ARGS_ABI,
+        device: "",
+        options: asked,
+    })
+}
+
+/// The code of a plan for one shape class: from memory, from disk, or compiled.
+pub(crate) fn obtain(
+    plan: &Plan,
+    choice: &Choice,
+    lanes: Lanes,
+    cache: &Cache,
+) -> Result<(Arc<Compiled>, Origin), Error> {
+    if choice.names == "eval" {
+        let notes = Notes { engine: "eval".into(), refusals: Vec::new() };
+        let compiled = Compiled { engine: Engine::Eval, notes, bytes: 0 };
+        return Ok((Arc::new(compiled), Origin::Compiled));
+    }
+    let key = key(plan, choice, lanes, "");
+    let raw = Raw::new().bytes(key.digest());
+    cache.once(&raw, &key, || {
+        let features = Target::host().features;
+        let (compiled, origin) = cache.obtain(&key, features, load, || {
+            let start = Instant::now();
+            let code = compile(plan, choice, lanes)?;
+            let compile_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            Ok::<_, Error>(cache::Compiled { code, compile_ns })
+        })?;
+        let bytes = compiled.bytes;
+        Ok((Arc::new(compiled), bytes, origin))
+    })
+}
+
+/// The way down from a typed formula to code, for one shape class.
+fn compile(plan: &Plan, choice: &Choice, lanes: Lanes) -> Result<Vec<u8>, Error> {
     let lowered = lower(plan, Functions::Expanded);
-    let mut refusals = Vec::new();
-    for emitter in emitters(plan.backend) {
-        let cost = lowered.program.cost(plan.reduction.family());
+    let cost = lowered.program.cost(plan.reduction.family());
+    let mut refusals: Vec<(String, String)> = Vec::new();
+    for emitter in choice.emitters() {
         let schedule = Schedule::choose(cost, emitter.registers(plan.float), lanes);
         match emitter.emit(&lowered.program, &schedule) {
             Ok(code) => {
                 let layout = Layout::of(&lowered, schedule, &code);
-                let bytes = code.bytes.len();
-                let engine = match plan.float {
-                    Float::F32 => load::<f32>(&code, layout).map(Engine::F32),
-                    Float::F64 => load::<f64>(&code, layout).map(Engine::F64),
-                };
-                match engine {
-                    Ok(engine) => {
-                        return Ok(Compiled {
-                            engine,
-                            name: emitter.name(),
-                            refusals,
-                            origin: Origin::Compiled,
-                            seconds: start.elapsed().as_secs_f64(),
-                            bytes,
-                        });
-                    }
-                    Err(Refused(why)) => refusals.push((emitter.name(), why)),
-                }
+                let notes = Notes { engine: emitter.name().into(), refusals };
+                return Ok(artifact::encode(&code, &layout, &notes));
             }
-            Err(Refused(why)) => refusals.push((emitter.name(), why)),
+            Err(Refused(why)) => refusals.push((emitter.name().into(), why)),
         }
     }
     let reasons: Vec<String> =
@@ -369,9 +532,34 @@ pub(crate) fn compile(plan: &Plan, lanes: Lanes, start: Instant) -> Result<Compi
     Err(Error::new(ErrorKind::Device, message))
 }
 
+/// Callable code of an artifact.
+fn load(bytes: &[u8]) -> Result<Compiled, Error> {
+    let refused = |why: String| Error::new(ErrorKind::Device, why);
+    let (code, layout, notes) =
+        artifact::decode(bytes).ok_or_else(|| refused("this is not a kernel".into()))?;
+    let engine = match layout.float {
+        Float::F32 => Native::<f32>::load(&code, layout)
+            .map(|native| Engine::F32(Launcher::new(Box::new(native)))),
+        Float::F64 => Native::<f64>::load(&code, layout)
+            .map(|native| Engine::F64(Launcher::new(Box::new(native)))),
+    };
+    let engine = engine.map_err(|Refused(why)| refused(why))?;
+    Ok(Compiled { engine, notes, bytes: code.bytes.len() })
+}
+
 /// The text of a stage.
 pub(crate) fn explain(plan: &Plan, compiled: &Compiled, stage: Stage) -> String {
-    let schedule = compiled.engine.layout().schedule;
+    let schedule = match compiled.engine.layout() {
+        Ok(layout) => layout.schedule,
+        Err(error) if matches!(stage, Stage::Schedule | Stage::Clif) => {
+            return format!("{error}\n");
+        }
+        Err(_) => Schedule::choose(
+            lower(plan, Functions::Expanded).program.cost(plan.reduction.family()),
+            Clif.registers(plan.float),
+            Lanes::Rows,
+        ),
+    };
     match stage {
         Stage::Parse => match syntax::parse(&plan.text) {
             Ok(ast) => ast.tree(),
@@ -379,7 +567,7 @@ pub(crate) fn explain(plan: &Plan, compiled: &Compiled, stage: Stage) -> String 
         },
         Stage::Typed => plan.formula.text(),
         Stage::Program => format!("{:#?}\n", lower(plan, Functions::Intrinsic).program),
-        Stage::Schedule => format!("{} {schedule}\n", compiled.name),
+        Stage::Schedule => format!("{} {schedule}\n", compiled.notes.engine),
         Stage::Clif => {
             let program = lower(plan, Functions::Expanded).program;
             clif::text(&program, &schedule)
@@ -399,8 +587,4 @@ pub(crate) fn lower(plan: &Plan, functions: Functions) -> Lowered {
         fma: Target::host().fma,
         functions,
     })
-}
-
-fn load<C: Real>(code: &crate::cpu::Code, layout: Layout) -> Result<Launcher<C>, Refused> {
-    Ok(Launcher::new(Box::new(Native::<C>::load(code, layout)?)))
 }

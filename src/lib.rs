@@ -3,6 +3,7 @@
 #[doc(hidden)]
 pub mod alias;
 pub mod array;
+pub mod cache;
 pub mod dtype;
 pub mod error;
 #[doc(hidden)]
@@ -13,6 +14,8 @@ pub mod span;
 #[doc(hidden)]
 pub mod cpu;
 #[doc(hidden)]
+pub mod eval;
+#[doc(hidden)]
 pub mod formula;
 #[doc(hidden)]
 pub mod loops;
@@ -22,10 +25,19 @@ pub mod schedule;
 #[doc(hidden)]
 pub mod syntax;
 
+pub mod generic;
+pub mod genred;
+pub mod kernel;
+pub mod partial;
 pub mod view;
 
 pub use array::Array;
+pub use cache::Cache;
 pub use dtype::{DType, Element, Float};
 pub use error::{Error, ErrorKind};
+pub use generic::{generic_argkmin, generic_argmin, generic_logsumexp, generic_sum, k_of_output};
+pub use genred::{Axis, Backend, Genred};
+pub use kernel::{Kernel, Origin, Stage, Stats};
+pub use partial::Partial;
 pub use reduce::{Accumulate, Reduction};
 pub use view::{View, ViewMut};

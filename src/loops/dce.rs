@@ -43,8 +43,9 @@ fn sweep(
                 true
             }
             Stmt::Loop(id) => {
-                // Carried values may feed each other, so all of them stay if any result is needed.
-                if !loops[id.index()].carried.iter().any(|c| used[c.result.index()]) {
+                // Carried values may feed each other and what the body stores, so they stay or go together.
+                let results_used = loops[id.index()].carried.iter().any(|c| used[c.result.index()]);
+                if !results_used && !has_stores(&loops[id.index()].body, loops) {
                     loops[id.index()].carried.clear();
                 }
                 for c in &loops[id.index()].carried {
@@ -69,6 +70,21 @@ fn sweep(
     }
     kept.reverse();
     *block = kept;
+}
+
+/// Whether statements or the loops in them write memory.
+fn has_stores(block: &[Stmt], loops: &[super::program::Loop]) -> bool {
+    let mut open = vec![block];
+    while let Some(block) = open.pop() {
+        for stmt in block {
+            match stmt {
+                Stmt::Let(_) => {}
+                Stmt::Store(..) => return true,
+                Stmt::Loop(id) => open.push(&loops[id.index()].body),
+            }
+        }
+    }
+    false
 }
 
 /// The values an instruction reads.

@@ -8,9 +8,10 @@ mod stages;
 
 use super::target::Target;
 use super::{Code, Emitter, Entry, Refused};
+use crate::dtype::Float;
 use crate::limits;
 use crate::loops::program::{Program, Stmt};
-use crate::schedule::Schedule;
+use crate::schedule::{Registers, Schedule};
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{AbiParam, Function, Signature, UserFuncName, types};
 use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
@@ -32,6 +33,11 @@ pub struct Clif;
 impl Emitter for Clif {
     fn name(&self) -> &'static str {
         "clif"
+    }
+
+    fn registers(&self, float: Float) -> Registers {
+        let count = if cfg!(target_arch = "aarch64") { 32 } else { 16 };
+        Registers { width: (VECTOR_BYTES / float.bytes()) as u32, count }
     }
 
     fn emit(&self, program: &Program, schedule: &Schedule) -> Result<Code, Refused> {

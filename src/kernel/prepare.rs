@@ -3,6 +3,7 @@
 use super::{Kernel, Shape, Stats};
 use crate::dtype::Element;
 use crate::error::Error;
+use crate::schedule::{self, Lanes};
 use crate::view::View;
 
 impl<T: Element> Kernel<T> {
@@ -22,7 +23,7 @@ impl<T: Element> Kernel<T> {
         self.check(args).map(|shape| (shape.rows, shape.columns))
     }
 
-    /// Compile now what the first call with so many rows and columns would compile, and say how it was made.
+    /// Compile now what the first call with so many rows and columns would compile, and say how that code was made.
     ///
     /// ```
     /// let count = genred::generic_sum::<f64>("1", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
@@ -33,6 +34,12 @@ impl<T: Element> Kernel<T> {
     /// # Errors
     /// `Device` if no engine takes the formula.
     pub fn prepare(&self, rows: usize, columns: usize) -> Result<Stats, Error> {
-        self.compiled_for(Shape { rows, columns }).map(super::Compiled::stats)
+        let shape = Shape { rows, columns };
+        let compiled = self.compiled_for(shape)?;
+        let by_columns = match (schedule::lanes(rows, columns), self.inner.by_columns.get()) {
+            (Lanes::Columns, Some(Ok((_, origin)))) => Some(*origin),
+            _ => None,
+        };
+        Ok(self.stats_of(compiled, by_columns.unwrap_or(self.origin)))
     }
 }

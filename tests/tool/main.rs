@@ -1,5 +1,8 @@
 //! The `genred` tool as users and scripts run it: the real binary on real files.
 
+#![allow(clippy::unwrap_used, reason = "every function here belongs to a test")]
+
+mod cache;
 mod errors;
 mod forms;
 mod npy;
@@ -10,22 +13,30 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// A folder that the tool runs in.
-struct Folder(tempfile::TempDir);
+/// A folder that the tool runs in, and a kernel cache of its own.
+struct Folder {
+    files: tempfile::TempDir,
+    cache: tempfile::TempDir,
+}
 
 impl Folder {
     fn new() -> Folder {
-        Folder(tempfile::tempdir().unwrap())
+        Folder { files: tempfile::tempdir().unwrap(), cache: tempfile::tempdir().unwrap() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.files.path().join(name)
     }
 
     /// The tool in this folder.
     fn command(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_genred"));
-        command.current_dir(self.0.path()).args(args);
+        command.current_dir(self.files.path()).args(args);
+        let cache = "GENRED_CACHE";
+        for name in ["", "_SYSTEM", "_MAX_SIZE", "_VERIFY"] {
+            command.env_remove(format!("{cache}{name}"));
+        }
+        command.env("GENRED_CACHE_DIR", self.cache.path());
         command
     }
 
@@ -42,7 +53,7 @@ impl Folder {
     }
 
     fn names(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.0.path()).unwrap();
+        let entries = std::fs::read_dir(self.files.path()).unwrap();
         let mut names: Vec<String> =
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();

@@ -90,7 +90,7 @@ fn doctor_names_the_engine() {
         &["x = Vi(3)", "y = Vj(3)"],
     );
     let engine = engine.unwrap().stats().engine;
-    assert!(shown.contains(&format!("float32     {engine} compiles")), "{shown}");
+    assert!(shown.contains(&format!("float32     {engine} for Exp")), "{shown}");
     assert!(shown.contains(env!("CARGO_PKG_VERSION")) && shown.contains("threads"));
 }
 

@@ -5,7 +5,7 @@ use crate::random::Random;
 use genred::eval::{self, Matrix, Outcome, Task};
 use genred::formula::{Category, Formula, typing};
 use genred::reduce::Outputs;
-use genred::{Float, Genred, Kernel, Reduction, View};
+use genred::{Float, Genred, Kernel, Origin, Reduction, View};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::{Duration, Instant};
 
@@ -144,11 +144,13 @@ impl Example {
         let computed = self.compute(&kernel, &formula, &points)?;
         let (checked, error) = self.check(&formula, &points, &computed);
         let summary = self.summary(&formula, &points, kernel.dim());
+        let compiled = stats.origin == Origin::Compiled;
+        let made = if compiled { "compiled" } else { "found in the cache" };
         let pairs = rows as f64 * self.columns as f64;
         let text = format!(
-            "{}\n{summary}\n  compiled in {:.1} ms by {}; {pairs:.1e} pairs in {:.2} s: {:.1e} pairs/s\n  {checked}",
+            "{}\n{summary}\n  {made} in {:.1} ms for {}; {pairs:.1e} pairs in {:.2} s: {:.1e} pairs/s\n  {checked}",
             self.title,
-            stats.compile_seconds * 1e3,
+            stats.build_time.as_secs_f64() * 1e3,
             stats.engine,
             computed.time.as_secs_f64(),
             pairs / computed.time.as_secs_f64(),

@@ -2,7 +2,7 @@
 
 use crate::console::{Failure, print};
 use genred::cpu::target::Target;
-use genred::{Element, generic_sum};
+use genred::{Cache, Element, generic_sum};
 
 /// Print it.
 ///
@@ -18,7 +18,20 @@ pub(crate) fn run() -> Result<(), Failure> {
     text += &format!("{:<12}{}\n", "threads", rayon::current_num_threads());
     text += &engine::<f32>()?;
     text += &engine::<f64>()?;
+    text += &format!("{:<12}{}\n", "cache", cache());
     print(&text)
+}
+
+/// The kernel cache on disk, or why there is none.
+fn cache() -> String {
+    let disk = Cache::shared().disk();
+    match (disk.path, Cache::shared().refused()) {
+        (Some(path), _) => {
+            format!("{}: {} kernels, {} bytes", path.display(), disk.entries, disk.bytes)
+        }
+        (None, Some(why)) => format!("not used: {why}"),
+        (None, None) => "off".to_owned(),
+    }
 }
 
 /// The engine of a small kernel, and why others were not chosen.
@@ -27,10 +40,11 @@ fn engine<T: Element>() -> Result<String, Failure> {
     let kernel = generic_sum::<T>(formula, "a = Vi(1)", &["x = Vi(3)", "y = Vj(3)"])?;
     let stats = kernel.stats();
     let mut text = format!(
-        "{:<12}{} compiles {formula} in {:.1} ms\n",
+        "{:<12}{} for {formula}, {} in {:.1} ms\n",
         T::DTYPE.name(),
         stats.engine,
-        stats.compile_seconds * 1e3
+        stats.origin.name(),
+        stats.build_time.as_secs_f64() * 1e3
     );
     for (name, why) in stats.refusals {
         text += &format!("{:<12}{name} refused: {why}\n", "");

@@ -3,6 +3,7 @@
 //! One file a subcommand. Results go to stdout and files, failures to stderr with a non-zero exit status; no input makes the
 //! tool panic, and no failure leaves an output file behind.
 
+mod cache;
 mod console;
 mod demo;
 mod doctor;
@@ -43,6 +44,9 @@ enum Command {
     Ops(ops::Ops),
     /// Run the four documented examples and check a sample of each
     Demo(demo::Demo),
+    /// Look at and tidy the kernel cache on disk
+    #[command(subcommand)]
+    Cache(cache::Cache),
     /// Say what this machine offers and which engine is chosen
     Doctor,
 }
@@ -53,6 +57,7 @@ fn main() -> ExitCode {
         Command::Explain(command) => command.run(),
         Command::Ops(command) => command.run(),
         Command::Demo(command) => command.run(),
+        Command::Cache(command) => command.run(),
         Command::Doctor => doctor::run(),
     };
     console::exit(result)

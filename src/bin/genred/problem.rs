@@ -7,7 +7,10 @@ use genred::formula::{Formula, typing};
 use genred::{Accumulate, Backend, Element, Genred, Reduction, k_of_output};
 
 /// Back ends that have a name, in this build or another.
-const BACKENDS: [&str; 6] = ["auto", "cpu", "clif", "wide", "eval", "cuda"];
+fn backends() -> impl Iterator<Item = &'static str> {
+    let elsewhere = ["cuda"].into_iter().filter(|name| Backend::from_name(name).is_none());
+    Backend::ALL.into_iter().map(Backend::name).chain(elsewhere)
+}
 
 const ACCUMULATES: [(&str, Accumulate); 5] = [
     ("auto", Accumulate::Auto),
@@ -47,7 +50,7 @@ pub(crate) struct Problem {
     weight: Option<String>,
 
     /// What evaluates the formula
-    #[arg(long, value_name = "ENGINE", default_value = "auto", value_parser = PossibleValuesParser::new(BACKENDS))]
+    #[arg(long, value_name = "ENGINE", default_value = "auto", value_parser = PossibleValuesParser::new(backends()))]
     backend: String,
 
     /// How sums are accumulated

@@ -68,7 +68,7 @@ struct Report {
     rows: usize,
     columns: usize,
     dtype: DType,
-    engine: &'static str,
+    engine: String,
     origin: Origin,
     /// Seconds from strings to a callable kernel.
     made: f64,

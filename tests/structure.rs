@@ -26,6 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("engine", &[EVERYTHING]),
     ("compile", &[EVERYTHING]),
     ("partial", &[EVERYTHING]),
+    ("gradient", &[EVERYTHING]),
     ("kernel", &[EVERYTHING]),
     ("genred", &[EVERYTHING]),
     ("generic", &[EVERYTHING]),

@@ -378,7 +378,7 @@ pub(crate) fn explain(plan: &Plan, compiled: &Compiled, stage: Stage) -> String 
             Err(error) => error.to_string(),
         },
         Stage::Typed => plan.formula.text(),
-        Stage::Program => format!("{:#?}\n", lower(plan, Functions::Intrinsic).program),
+        Stage::Program => lower(plan, Functions::Intrinsic).program.text(Some(&schedule)),
         Stage::Schedule => format!("{} {schedule}\n", compiled.name),
         Stage::Clif => {
             let program = lower(plan, Functions::Expanded).program;

@@ -173,6 +173,7 @@ fn damaged_programs_are_refused_or_emitted() {
             continue;
         }
         accepted += 1;
+        assert!(program.text(Some(&schedule)).starts_with("schedule lanes="));
         for engine in engines() {
             if let Err(why) = engine.emit(&program, &schedule) {
                 assert!(

@@ -122,12 +122,18 @@ fn declare_inputs(l: &mut Lowering<'_>, rows: Category) -> Vec<Option<ArrayId>> 
             let variable = &formula.variables[position as usize];
             let space =
                 space(node.variability, rows).expect("a variable does not vary with the pair");
-            let array = l.b.array(format!("v{position}"), space, variable.dim);
+            let array = l.b.array(printed_name(&variable.name, position), space, variable.dim);
             l.held(NodeId(k as u32), array);
             inputs[position as usize] = Some(array);
         }
     }
     inputs
+}
+
+/// The alias, or for an inline variable its position.
+fn printed_name(name: &str, position: u32) -> String {
+    let is_alias = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if is_alias { name.to_owned() } else { format!("v{position}") }
 }
 
 /// Store every node that a later stage uses, in the stage where it first can be computed.

@@ -31,8 +31,8 @@ pub fn variables(choices: &mut Choices<'_>) -> Vec<Variable> {
     for (category, prefix, least) in
         [(Category::I, 'x', 1), (Category::J, 'y', 1), (Category::Param, 'p', 0)]
     {
-        for k in 0..choices.within(least, 3) {
-            let dim = choices.of(&[1, 3, 2, 1, 4, 9, 5]);
+        for k in 0..within(choices, least, 3) {
+            let dim = choices.pick(&[1, 3, 2, 1, 4, 9, 5]);
             all.push(Variable { name: format!("{prefix}{k}"), category, dim });
         }
     }
@@ -53,6 +53,10 @@ pub fn grow(choices: &mut Choices<'_>, variables: &[Variable], dim: usize) -> Gr
     growth.expr(dim, DEPTH);
     let Growth { tree, operations, .. } = growth;
     Grown { formula: tree.finish().to_string(), dim, operations }
+}
+
+fn within(choices: &mut Choices<'_>, low: usize, high: usize) -> usize {
+    low + choices.index(high - low + 1)
 }
 
 struct Growth<'a, 'c> {
@@ -83,19 +87,19 @@ impl Growth<'_, '_> {
         }
         self.left -= 1;
         let deeper = depth - 1;
-        match self.choices.below(16) {
+        match self.choices.index(16) {
             0 | 1 => self.leaf(dim),
             2 => {
                 let f = self.expr(dim, deeper);
                 self.push(Expr::Neg(f))
             }
             3 => {
-                let operator = self.choices.of(&COMPARISONS);
+                let operator = self.choices.pick(&COMPARISONS);
                 self.binary(operator, dim, deeper)
             }
             4 => {
                 let base = self.expr(dim, deeper);
-                let exponent = match self.choices.below(4) {
+                let exponent = match self.choices.index(4) {
                     0 => self.literal("0.5"),
                     1 => self.expr(1, deeper.min(1)),
                     _ => self.integer(-4, 4),
@@ -103,14 +107,14 @@ impl Growth<'_, '_> {
                 self.push(Expr::Binary(Operator::Power, base, exponent))
             }
             5 if dim == 1 => {
-                let inner = self.choices.within(1, DIM);
+                let inner = within(self.choices, 1, DIM);
                 let f = self.expr(inner, deeper);
                 let g = self.same_or_one(inner, deeper);
                 self.push(Expr::Binary(Operator::Bar, f, g))
             }
             5 | 6 => self.part(dim, deeper),
             7 | 8 => {
-                let operator = self.choices.of(&ELEMENTWISE);
+                let operator = self.choices.pick(&ELEMENTWISE);
                 self.binary(operator, dim, deeper)
             }
             _ => self.call(dim, deeper),
@@ -126,7 +130,7 @@ impl Growth<'_, '_> {
     }
 
     fn integer(&mut self, low: i64, high: i64) -> AstId {
-        let value = low + self.choices.below((high - low + 1) as usize) as i64;
+        let value = low + self.choices.index((high - low + 1) as usize) as i64;
         let number = self.literal(&value.unsigned_abs().to_string());
         if value < 0 { self.push(Expr::Neg(number)) } else { number }
     }
@@ -141,8 +145,8 @@ impl Growth<'_, '_> {
         let fitting: Vec<&Variable> =
             variables.iter().filter(|v| v.dim as usize == dim).collect();
         let longer: Vec<&Variable> = variables.iter().filter(|v| v.dim as usize > dim).collect();
-        if dim == 1 && self.choices.once_in(6) {
-            let text = self.choices.of(&["1", "2", "0.5", "3", "1e-3", "7/4", "0"]);
+        if dim == 1 && self.choices.chance(16) {
+            let text = self.choices.pick(&["1", "2", "0.5", "3", "1e-3", "7/4", "0"]);
             return match text.split_once('/') {
                 Some((p, q)) => {
                     let (p, q) = (self.literal(p), self.literal(q));
@@ -152,12 +156,12 @@ impl Growth<'_, '_> {
             };
         }
         if !fitting.is_empty() {
-            let variable = self.choices.of(&fitting);
+            let variable = self.choices.pick(&fitting);
             return self.variable(variable);
         }
         if !longer.is_empty() {
-            let variable = self.choices.of(&longer);
-            let start = self.choices.below(variable.dim as usize - dim + 1);
+            let variable = self.choices.pick(&longer);
+            let start = self.choices.index(variable.dim as usize - dim + 1);
             let base = self.variable(variable);
             return self.slice(base, start, dim);
         }
@@ -181,19 +185,19 @@ impl Growth<'_, '_> {
 
     /// `f[k]` or `f[a:b]` of something longer.
     fn part(&mut self, dim: usize, depth: usize) -> AstId {
-        let inner = self.choices.within(dim, DIM.max(dim));
-        let start = self.choices.below(inner - dim + 1);
+        let inner = within(self.choices, dim, DIM.max(dim));
+        let start = self.choices.index(inner - dim + 1);
         let base = self.expr(inner, depth);
         self.slice(base, start, dim)
     }
 
     fn same_or_one(&mut self, dim: usize, depth: usize) -> AstId {
-        let dim = if self.choices.once_in(3) { 1 } else { dim };
+        let dim = if self.choices.chance(33) { 1 } else { dim };
         self.expr(dim, depth)
     }
 
     fn binary(&mut self, operator: Operator, dim: usize, depth: usize) -> AstId {
-        let short = self.choices.below(4);
+        let short = self.choices.index(4);
         let f = self.expr(if short == 2 { 1 } else { dim }, depth);
         let g = self.expr(if short == 3 { 1 } else { dim }, depth);
         self.push(Expr::Binary(operator, f, g))
@@ -206,12 +210,12 @@ impl Growth<'_, '_> {
 
     /// An operation of the table that can give the dim; a leaf if the one that is drawn cannot.
     fn call(&mut self, dim: usize, depth: usize) -> AstId {
-        let row = self.calls[self.choices.below(self.calls.len())];
-        let name = self.choices.of(row.names);
+        let row = self.calls[self.choices.index(self.calls.len())];
+        let name = self.choices.pick(row.names);
         match &row.build {
             Build::Elementwise(_) => {
                 // At least one operand has the dim; which one is drawn.
-                let long = self.choices.below(row.args.len());
+                let long = self.choices.index(row.args.len());
                 let args = (0..row.args.len()).map(|k| {
                     if k == long { self.expr(dim, depth) } else { self.same_or_one(dim, depth) }
                 });
@@ -219,7 +223,7 @@ impl Growth<'_, '_> {
                 self.named(name, args)
             }
             Build::Reduce(_) if dim == 1 => {
-                let inner = self.choices.within(1, DIM);
+                let inner = within(self.choices, 1, DIM);
                 let f = self.expr(inner, depth);
                 self.named(name, vec![f])
             }
@@ -239,7 +243,7 @@ impl Growth<'_, '_> {
     /// The arguments of an operation whose typing is more than a broadcast; `None` if it cannot give the dim.
     fn rule(&mut self, row: &Row, rule: Rule, dim: usize, depth: usize) -> Option<Vec<AstId>> {
         let scalar = dim == 1;
-        let inner = self.choices.within(1, DIM);
+        let inner = within(self.choices, 1, DIM);
         Some(match rule {
             Rule::IntCst if scalar => vec![self.integer(-9, 9)],
             Rule::IntInv if scalar => vec![self.integer(1, 9)],
@@ -264,7 +268,7 @@ impl Growth<'_, '_> {
                     Rule::SqNormIso => 1,
                     Rule::SqNormDiag => inner,
                     Rule::SymSqNorm => inner * inner,
-                    _ => self.choices.of(&[1, inner, inner * inner]),
+                    _ => self.choices.pick(&[1, inner, inner * inner]),
                 };
                 let mut args = vec![self.expr(weight, depth), self.expr(inner, depth)];
                 if rule == Rule::WeightedSqDist {
@@ -273,27 +277,27 @@ impl Growth<'_, '_> {
                 args
             }
             Rule::Elem if scalar => {
-                let at = self.choices.below(inner);
+                let at = self.choices.index(inner);
                 vec![self.expr(inner, depth), self.exactly(at)]
             }
             Rule::ElemT => {
-                let at = self.choices.below(dim);
+                let at = self.choices.index(dim);
                 vec![self.expr(1, depth), self.exactly(dim), self.exactly(at)]
             }
             Rule::Extract => {
                 let inner = inner.max(dim);
-                let start = self.choices.below(inner - dim + 1);
+                let start = self.choices.index(inner - dim + 1);
                 vec![self.expr(inner, depth), self.exactly(start), self.exactly(dim)]
             }
             Rule::ExtractT => {
                 let inner = inner.min(dim);
-                let start = self.choices.below(dim - inner + 1);
+                let start = self.choices.index(dim - inner + 1);
                 vec![self.expr(inner, depth), self.exactly(start), self.exactly(dim)]
             }
             Rule::Concat if dim > 1 => {
-                let first = self.choices.within(1, dim - 1);
+                let first = within(self.choices, 1, dim - 1);
                 let mut args = vec![self.expr(first, depth)];
-                if dim - first > 1 && self.choices.once_in(2) {
+                if dim - first > 1 && self.choices.chance(50) {
                     args.push(self.expr(1, depth));
                     args.push(self.expr(dim - first - 1, depth));
                 } else {
@@ -303,7 +307,7 @@ impl Growth<'_, '_> {
             }
             Rule::OneHot => vec![self.expr(1, depth), self.exactly(dim)],
             Rule::MatVecMult | Rule::VecMatMult => {
-                let other = self.choices.within(1, 3);
+                let other = within(self.choices, 1, 3);
                 let (matrix, vector) = (dim * other, other);
                 if rule == Rule::MatVecMult {
                     vec![self.expr(matrix, depth), self.expr(vector, depth)]
@@ -313,7 +317,7 @@ impl Growth<'_, '_> {
             }
             Rule::TensorProd => {
                 let divisors: Vec<usize> = (1..=dim).filter(|d| dim.is_multiple_of(*d)).collect();
-                let first = self.choices.of(&divisors);
+                let first = self.choices.pick(&divisors);
                 vec![self.expr(first, depth), self.expr(dim / first, depth)]
             }
             Rule::Identity => {
@@ -339,7 +343,7 @@ impl Growth<'_, '_> {
         if fitting.is_empty() {
             return None;
         }
-        let position = self.choices.of(&fitting);
+        let position = self.choices.pick(&fitting);
         let mut args = vec![self.exactly(position), self.exactly(dim)];
         if category.is_none() {
             args.push(self.exactly(self.variables[position].category as usize));

@@ -4,7 +4,7 @@
 //! those of `fuzz/regressions` and with seeded random ones. Structured targets read their bytes as [`Choices`].
 
 pub mod ast;
-pub mod choices;
+pub mod common;
 pub mod compile;
 pub mod dictionary;
 pub mod formula;
@@ -15,7 +15,7 @@ pub mod roundtrip;
 pub mod shapes;
 pub mod text;
 
-pub use choices::Choices;
+pub use common::choices::Choices;
 
 /// A fuzz target: a name and what it does.
 pub struct Target {
@@ -32,3 +32,14 @@ pub const TARGETS: &[Target] = &[
     Target { name: "compile", run: compile::run },
     Target { name: "shapes", run: shapes::run },
 ];
+
+/// `len` bytes that look random and depend on the seed only.
+pub fn seeded(seed: u64, len: usize) -> Vec<u8> {
+    let mut choices = Choices::from_seed(seed);
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        bytes.extend(choices.bits().to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}

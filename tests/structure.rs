@@ -23,6 +23,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cpu", &["dtype", "limits", "loops", "reduce", "schedule", "view"]),
     ("cuda", &["dtype", "limits", "loops", "reduce", "schedule", "view"]),
     ("cache", &["error", "limits"]),
+    ("engine", &["alias", "cpu", "dtype", "error", "eval", "formula", "loops", "reduce", "view"]),
+    ("compile", &[EVERYTHING]),
     ("kernel", &[EVERYTHING]),
     ("genred", &[EVERYTHING]),
     ("generic", &[EVERYTHING]),
@@ -60,6 +62,7 @@ const LONG: &[(&str, &str)] = &[
     ("src/loops/build/stage.rs", "one arm an operation"),
     ("src/cpu/interpret.rs", "one arm an instruction"),
     ("src/cpu/clif/lower.rs", "one arm an instruction"),
+    ("src/cpu/wide/select.rs", "one arm an instruction"),
     ("src/cpu/clif/stages.rs", "six stage functions over one set of cursors"),
     ("src/cpu/launch/sweep.rs", "one recursion over rows, columns and panels"),
 ];

@@ -3,7 +3,8 @@
 use crate::Choices;
 use crate::ast::Tree;
 use genred::alias::{Category, Variable};
-use genred::formula::table::{self, Arg, Build, Row, Rule};
+use genred::formula::table::{self, Arg, Build, Row};
+use genred::formula::typing::{Calculus, Complex, Rule};
 use genred::syntax::ast::Operator;
 use genred::syntax::{AstId, Expr};
 
@@ -13,6 +14,8 @@ pub const DIM: usize = 9;
 pub const NODES: usize = 24;
 /// Deepest nesting.
 pub const DEPTH: usize = 8;
+/// Deepest nesting of what is differentiated: derivatives are several times larger.
+const CALCULUS_DEPTH: usize = 3;
 
 /// A formula and what it is over.
 #[derive(Clone, Debug)]
@@ -232,12 +235,137 @@ impl Growth<'_, '_> {
                 let n = self.integer(-3, 5);
                 self.named(name, vec![f, n])
             }
-            Build::Rule(rule) => match self.rule(row, *rule, dim, depth) {
-                Some(args) => self.named(name, args),
-                None => self.leaf(dim),
-            },
-            _ => self.leaf(dim),
+            Build::Rule(rule) => {
+                let args = self.rule(row, *rule, dim, depth);
+                self.named_or_leaf(name, args, dim)
+            }
+            Build::Complex(rule) => {
+                let args = self.complex(*rule, dim, depth);
+                self.named_or_leaf(name, args, dim)
+            }
+            Build::Calculus(rule) => {
+                let args = self.calculus(*rule, dim, depth.min(CALCULUS_DEPTH));
+                self.named_or_leaf(name, args, dim)
+            }
+            Build::Reduce(_) => self.leaf(dim),
         }
+    }
+
+    fn named_or_leaf(&mut self, name: &'static str, args: Option<Vec<AstId>>, dim: usize) -> AstId {
+        match args {
+            Some(args) => self.named(name, args),
+            None => self.leaf(dim),
+        }
+    }
+
+    /// An expression of a dim drawn from a few.
+    fn any(&mut self, depth: usize) -> (AstId, usize) {
+        let dim = within(self.choices, 1, 4);
+        (self.expr(dim, depth), dim)
+    }
+
+    fn list(&mut self, items: &[usize]) -> AstId {
+        let items = items.iter().map(|item| self.exactly(*item)).collect();
+        if self.choices.chance(20) {
+            return self.named("Ind", items);
+        }
+        self.push(Expr::List(items))
+    }
+
+    /// The arguments of an operation on complex numbers, whose real dims are even.
+    fn complex(&mut self, rule: Complex, dim: usize, depth: usize) -> Option<Vec<AstId>> {
+        let even = dim.is_multiple_of(2);
+        Some(match rule {
+            Complex::FromReal | Complex::FromImaginary | Complex::Exp1j if even => {
+                vec![self.expr(dim / 2, depth)]
+            }
+            Complex::Real | Complex::Imaginary | Complex::Abs | Complex::SquareAbs | Complex::Angle => {
+                vec![self.expr(2 * dim, depth)]
+            }
+            Complex::Conjugate | Complex::Exp if even => vec![self.expr(dim, depth)],
+            Complex::Add | Complex::Subtract | Complex::Mult | Complex::Divide if even => {
+                let short = self.choices.below(4);
+                let f = self.expr(if short == 2 { 2 } else { dim }, depth);
+                vec![f, self.expr(if short == 3 { 2 } else { dim }, depth)]
+            }
+            Complex::Sum if dim == 2 => {
+                let inner = within(self.choices, 1, 4);
+                vec![self.expr(2 * inner, depth)]
+            }
+            Complex::SumT if even => vec![self.expr(2, depth), self.exactly(dim)],
+            Complex::RealScal if even => {
+                let (f, g) = (self.expr(1, depth), self.expr(dim, depth));
+                if self.choices.chance(50) { vec![f, g] } else { vec![g, f] }
+            }
+            _ => return None,
+        })
+    }
+
+    /// The arguments of a differential operation.
+    fn calculus(&mut self, rule: Calculus, dim: usize, depth: usize) -> Option<Vec<AstId>> {
+        let scalar = dim == 1;
+        let variables = self.variables;
+        let of_dim = |wanted: &dyn Fn(usize) -> bool| -> Vec<&Variable> {
+            variables.iter().filter(|v| wanted(v.dim as usize)).collect()
+        };
+        let fitting = match rule {
+            Calculus::Grad | Calculus::Adjoint => of_dim(&|v| v == dim),
+            Calculus::GradMatrix => of_dim(&|v| dim.is_multiple_of(v)),
+            Calculus::Diff => of_dim(&|_| true),
+            // Each component is differentiated on its own.
+            _ if scalar => of_dim(&|v| v <= 4),
+            _ => return None,
+        };
+        if fitting.is_empty() {
+            return None;
+        }
+        let variable = self.choices.pick(&fitting);
+        let size = variable.dim as usize;
+        Some(match rule {
+            Calculus::Grad => {
+                let (f, of) = self.any(depth);
+                vec![f, self.variable(variable), self.expr(of, depth)]
+            }
+            Calculus::GradMatrix => {
+                vec![self.expr(dim / size, depth), self.variable(variable)]
+            }
+            Calculus::Diff => {
+                let f = self.expr(dim, depth);
+                vec![f, self.variable(variable), self.expr(size, depth)]
+            }
+            Calculus::Divergence => vec![self.expr(size, depth), self.variable(variable)],
+            Calculus::Laplacian => vec![self.expr(1, depth), self.variable(variable)],
+            Calculus::Trace | Calculus::SumLin => {
+                vec![self.linear(variable), self.variable(variable)]
+            }
+            Calculus::Adjoint => {
+                let f = self.linear(variable);
+                vec![f, self.variable(variable), self.expr(size, depth)]
+            }
+        })
+    }
+
+    /// A linear map of a variable to its own dim.
+    fn linear(&mut self, variable: &Variable) -> AstId {
+        let variables = self.variables;
+        let others: Vec<&Variable> = variables
+            .iter()
+            .filter(|v| v.name != variable.name && (v.dim == 1 || v.dim == variable.dim))
+            .collect();
+        let factor = match others.is_empty() {
+            true => self.integer(1, 5),
+            false => {
+                let other = self.choices.pick(&others);
+                self.variable(other)
+            }
+        };
+        let v = self.variable(variable);
+        let map = self.push(Expr::Binary(Operator::Star, factor, v));
+        if self.choices.chance(50) {
+            return map;
+        }
+        let v = self.variable(variable);
+        self.push(Expr::Binary(Operator::Minus, map, v))
     }
 
     /// The arguments of an operation whose typing is more than a broadcast; `None` if it cannot give the dim.
@@ -321,11 +449,41 @@ impl Growth<'_, '_> {
                 vec![self.expr(first, depth), self.expr(dim / first, depth)]
             }
             Rule::Identity => {
-                let args = row.args.iter().map(|kind| match kind {
-                    Arg::Expr => self.expr(dim, depth),
-                    Arg::Int => self.integer(0, 9),
+                let args = row.args.iter().map(|kind| {
+                    debug_assert_eq!(*kind, Arg::Expr);
+                    self.expr(dim, depth)
                 });
                 args.collect()
+            }
+            Rule::BSpline => {
+                // n - k - 1 values of degree k over n knots.
+                let degree = self.choices.index(3);
+                vec![
+                    self.expr(dim + degree + 1, depth.min(1)),
+                    self.expr(1, depth),
+                    self.exactly(degree),
+                ]
+            }
+            Rule::SoftDtw if scalar => {
+                let (n, m) = (within(self.choices, 1, 4), within(self.choices, 1, 4));
+                vec![self.expr(n, depth), self.expr(m, depth), self.expr(1, depth)]
+            }
+            Rule::Kron => {
+                let divisors: Vec<usize> = (1..=dim).filter(|d| dim.is_multiple_of(*d)).collect();
+                let first = self.choices.pick(&divisors);
+                let (f, g) = (self.expr(first, depth), self.expr(dim / first, depth));
+                vec![f, g, self.list(&[first]), self.list(&[dim / first])]
+            }
+            Rule::TensorDot => {
+                // dim x p by p: axis 1 of the first against the only one of the second.
+                let p = within(self.choices, 1, 3);
+                let (f, g) = (self.expr(dim * p, depth), self.expr(p, depth));
+                let sizes = (self.list(&[dim, p]), self.list(&[p]));
+                let mut args = vec![f, g, sizes.0, sizes.1, self.list(&[1]), self.list(&[0])];
+                if self.choices.chance(30) {
+                    args.push(self.list(&[0]));
+                }
+                args
             }
             _ => return None,
         })

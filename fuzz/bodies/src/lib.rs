@@ -4,13 +4,18 @@
 //! those of `fuzz/regressions` and with seeded random ones. Structured targets read their bytes as [`Choices`].
 
 pub mod ast;
+#[cfg(unix)]
+pub mod cache_ops;
 pub mod common;
 pub mod compile;
 pub mod dictionary;
+#[cfg(unix)]
+pub mod entry;
 pub mod formula;
 #[cfg(unix)]
 pub mod guard;
 pub mod parse;
+pub mod program;
 pub mod roundtrip;
 pub mod shapes;
 pub mod text;
@@ -30,6 +35,11 @@ pub const TARGETS: &[Target] = &[
     Target { name: "parse", run: parse::run },
     Target { name: "roundtrip", run: roundtrip::run },
     Target { name: "compile", run: compile::run },
+    Target { name: "program", run: program::run },
+    #[cfg(unix)]
+    Target { name: "entry", run: entry::run },
+    #[cfg(unix)]
+    Target { name: "cache_ops", run: cache_ops::run },
     Target { name: "shapes", run: shapes::run },
 ];
 

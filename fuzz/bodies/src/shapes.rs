@@ -4,6 +4,7 @@ use crate::Choices;
 
 #[cfg(unix)]
 use crate::guard::{Flush, Guarded};
+use genred::cache::{Cache, Mode, Options};
 use genred::alias::{Category, Variable};
 use genred::formula::typing;
 use genred::{Element, Error, Genred, Kernel, Reduction, View, ViewMut};
@@ -60,6 +61,7 @@ fn compiled<T: Element>() -> Vec<Prepared<T>> {
             let kernel = Genred::reduction(*reduction, formula)
                 .aliases(aliases.iter().copied())
                 .axis(genred::Axis::J)
+                .cache(&Cache::open(Options::new().mode(Mode::Off)))
                 .compile();
             let kernel = kernel.expect("a formula of the list");
             kernels.push(Prepared { kernel, variables: typed.variables.clone() });

@@ -144,6 +144,60 @@ pub trait Element: sealed::Sealed + Copy + Default + Send + Sync + fmt::Debug + 
     fn from_f32(value: f32) -> Self;
 }
 
+/// A type that kernels compute in: `f32` or `f64` (sealed).
+pub trait Real: Element + PartialOrd {
+    /// The compute type of this type.
+    const FLOAT: Float;
+    /// +infinity.
+    const INFINITY: Self;
+    /// Not a number.
+    const NAN: Self;
+    /// From what an array stores: exact unless the array is wider.
+    fn load<T: Element>(stored: T) -> Self;
+    /// To what an array stores, rounded once.
+    fn store<T: Element>(self) -> T;
+    /// The next smaller value; of -infinity and NaN themselves.
+    fn below(self) -> Self;
+    /// With the other sign.
+    fn negated(self) -> Self;
+}
+
+impl Real for f32 {
+    const FLOAT: Float = Float::F32;
+    const INFINITY: Self = f32::INFINITY;
+    const NAN: Self = f32::NAN;
+    fn load<T: Element>(stored: T) -> Self {
+        stored.to_f32()
+    }
+    fn store<T: Element>(self) -> T {
+        T::from_f32(self)
+    }
+    fn below(self) -> Self {
+        self.next_down()
+    }
+    fn negated(self) -> Self {
+        -self
+    }
+}
+
+impl Real for f64 {
+    const FLOAT: Float = Float::F64;
+    const INFINITY: Self = f64::INFINITY;
+    const NAN: Self = f64::NAN;
+    fn load<T: Element>(stored: T) -> Self {
+        stored.to_f64()
+    }
+    fn store<T: Element>(self) -> T {
+        T::from_f64(self)
+    }
+    fn below(self) -> Self {
+        self.next_down()
+    }
+    fn negated(self) -> Self {
+        -self
+    }
+}
+
 impl Element for f16 {
     const DTYPE: DType = DType::F16;
     fn to_f64(self) -> f64 {

@@ -1,6 +1,7 @@
 //! How a [`Program`](crate::loops::program::Program) is laid over a machine: chosen from the formula's cost, the target and
 //! the shape class, never from the data.
 
+use crate::reduce::Family;
 use std::fmt;
 
 /// The axis that runs along vector lanes.
@@ -39,7 +40,63 @@ pub struct Schedule {
     pub tile: u32,
 }
 
+/// The registers that an engine works with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Registers {
+    /// Lanes of a vector.
+    pub width: u32,
+    /// Vector registers.
+    pub count: u32,
+}
+
+/// What a program costs: all that a schedule is chosen from besides the engine and the shape class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cost {
+    /// How the reduction accumulates.
+    pub family: Family,
+    /// Bytes of one packed column point.
+    pub column_bytes: u32,
+    /// Values that a pair carries from pass to pass.
+    pub tile_slots: u32,
+    /// Scalars of the column point that one pair reads: high for contractions, which gain by register tiles of several columns.
+    pub column_loads: u32,
+}
+
+/// Rows below which lanes run over columns, given enough of those: a block of rows would be mostly padding.
+const FEW_ROWS: usize = 32;
+/// Columns from which lanes over columns pay.
+const MANY_COLUMNS: usize = 256;
+/// Column scalars a pair from which several columns are evaluated together (bench: engines, D = 4 ... 100).
+const CONTRACTION: u32 = 8;
+/// Bytes of a packed column tile: half of a small level-2 cache, so that row blocks sweep it from there.
+const TILE_BYTES: u32 = 128 * 1024;
+
+/// The shape class of a call.
+pub fn lanes(rows: usize, columns: usize) -> Lanes {
+    if rows < FEW_ROWS && columns >= MANY_COLUMNS { Lanes::Columns } else { Lanes::Rows }
+}
+
 impl Schedule {
+    /// The schedule of a program of some cost on an engine's registers for a shape class.
+    pub fn choose(cost: Cost, registers: Registers, lanes: Lanes) -> Schedule {
+        let wide = registers.count >= 32;
+        let contraction = cost.column_loads >= CONTRACTION;
+        let (mr, nr) = match (lanes, contraction, wide) {
+            (Lanes::Columns, _, _) => (4, 1),
+            (Lanes::Rows, true, true) => (4, 4),
+            (Lanes::Rows, true, false) => (2, 4),
+            (Lanes::Rows, false, _) => (4, 1),
+        };
+        let chunk = match (lanes, cost.family) {
+            (Lanes::Columns, _) => 2_048,
+            (Lanes::Rows, Family::Sum) if cost.tile_slots == 0 => 256,
+            (Lanes::Rows, _) => 64,
+        };
+        let most = (TILE_BYTES / cost.column_bytes.max(1)).max(1);
+        let tile = (1 << most.ilog2()).clamp(chunk, 4_096);
+        Schedule { lanes, mr, nr, components: 4, chunk, tile }
+    }
+
     /// Distance between the slots of a packed column tile, in elements.
     pub fn column_stride(&self) -> usize {
         self.tile as usize + COLUMN_PAD

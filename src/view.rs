@@ -206,11 +206,59 @@ impl<'a, T: Element> View<'a, T> {
         Self::over(data, layout, true)
     }
 
+    /// The rows `first .. end`, without copying.
+    ///
+    /// # Errors
+    /// If they are not rows of the view.
+    ///
+    /// ```
+    /// let data = [0.0f32, 1.0, 2.0, 3.0, 4.0, 5.0];
+    /// let tail = genred::View::new(&data, 3, 2)?.rows_between(1, 3)?;
+    /// assert_eq!((tail.rows(), tail.get(0, 0)), (2, Some(2.0)));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    pub fn rows_between(&self, first: usize, end: usize) -> Result<View<'a, T>, Error> {
+        if first > end || end > self.layout.rows || self.vector {
+            let rows = self.layout.rows;
+            return Err(Error::shape(format!("rows {first}..{end} of a view of {rows}")));
+        }
+        let layout = Layout { rows: end - first, ..self.layout };
+        let pointer = match self.layout.offset(first, 0) {
+            // SAFETY: that element lies inside the view, so by the module's invariant inside the borrowed memory.
+            Some(offset) => unsafe { self.pointer.offset(offset) },
+            None => self.pointer,
+        };
+        Ok(View { pointer, layout, ..*self })
+    }
+
     /// One element, or `None` outside the view.
     pub fn get(&self, row: usize, component: usize) -> Option<T> {
         let offset = self.layout.offset(row, component)?;
         // SAFETY: the element is inside the view, so by the module's invariant inside the borrowed memory.
         Some(unsafe { self.pointer.offset(offset).read() })
+    }
+
+    /// Everything, row after row, if there are no gaps.
+    pub(crate) fn as_slice(&self) -> Option<&'a [T]> {
+        let Layout { rows, dim, .. } = self.layout;
+        if rows == 0 || dim == 0 {
+            return Some(&[]);
+        }
+        // SAFETY: the elements of a contiguous view are exactly these, each inside the borrowed memory by the module's invariant.
+        self.layout
+            .contiguous()
+            .then(|| unsafe { std::slice::from_raw_parts(self.pointer.as_ptr(), rows * dim) })
+    }
+
+    /// One row, if its components are adjacent.
+    pub(crate) fn row(&self, row: usize) -> Option<&'a [T]> {
+        let Layout { rows, dim, row_stride, column_stride } = self.layout;
+        if row >= rows || (dim > 1 && column_stride != 1) {
+            return None;
+        }
+        let start = row.cast_signed() * row_stride;
+        // SAFETY: these are exactly the elements of a row of the view, inside the borrowed memory by the module's invariant.
+        Some(unsafe { std::slice::from_raw_parts(self.pointer.as_ptr().offset(start), dim) })
     }
 }
 
@@ -297,7 +345,7 @@ unsafe impl<T: Send> Send for ViewMut<'_, T> {}
 // SAFETY: through a shared reference to a mutable view nothing can be written and only its shape can be read.
 unsafe impl<T: Sync> Sync for ViewMut<'_, T> {}
 
-impl<'a, T: Element> ViewMut<'a, T> {
+impl<'a, T: Copy + 'static> ViewMut<'a, T> {
     /// Rows that lie one after another in a slice of exactly `rows * dim` elements.
     ///
     /// # Errors
@@ -369,7 +417,25 @@ impl<'a, T: Element> ViewMut<'a, T> {
     }
 }
 
-impl<T> ViewMut<'_, T> {
+impl<'a, T> ViewMut<'a, T> {
+    /// The rows before `at`, and the others.
+    pub(crate) fn split_rows(self, at: usize) -> (ViewMut<'a, T>, ViewMut<'a, T>) {
+        let at = at.min(self.layout.rows);
+        let first = Layout { rows: at, ..self.layout };
+        let second = Layout { rows: self.layout.rows - at, ..self.layout };
+        let pointer = if second.rows == 0 {
+            self.pointer
+        } else {
+            // SAFETY: the first element of row `at` lies inside the view's memory by the module's invariant. The halves share no
+            // element, and `self` is gone.
+            unsafe { self.pointer.offset(at.cast_signed() * self.layout.row_stride) }
+        };
+        (
+            ViewMut { pointer: self.pointer, layout: first, lifetime: PhantomData },
+            ViewMut { pointer, layout: second, lifetime: PhantomData },
+        )
+    }
+
     /// Number of points.
     pub fn rows(&self) -> usize {
         self.layout.rows

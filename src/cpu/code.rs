@@ -1,10 +1,16 @@
 //! Executable memory: code bytes in, callable stage functions out, freed with the last handle.
 
+use super::layout::Layout;
+use super::stages::{Done, Pairs, Stages};
 use super::{Args, Code, Entry, Refused};
+use crate::dtype::Real;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module};
+use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
+use std::ops::Range;
+use std::ptr;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Alignment that code blobs assume of their first byte.
@@ -108,5 +114,146 @@ impl std::fmt::Debug for LoadedCode {
             .field("bytes", &self.bytes)
             .field("width", &self.width)
             .finish_non_exhaustive()
+    }
+}
+
+/// A native kernel over `T`: code with the layout that it was emitted for.
+#[derive(Debug)]
+pub struct Native<T> {
+    code: LoadedCode,
+    layout: Layout,
+    element: PhantomData<fn(T)>,
+}
+
+impl<T: Real> Native<T> {
+    /// Map a kernel's code.
+    ///
+    /// # Errors
+    /// When the platform gives no executable memory, or the layout is not over `T`.
+    pub fn load(code: &Code, layout: Layout) -> Result<Native<T>, Refused> {
+        if layout.float != T::FLOAT {
+            return Err(Refused(format!("a kernel over {} used over {}", layout.float, T::FLOAT)));
+        }
+        Ok(Native { code: LoadedCode::load(code)?, layout, element: PhantomData })
+    }
+
+    /// Arguments in which every space is absent; stages get the ones that they use.
+    fn nothing() -> Args {
+        let none = ptr::null_mut();
+        Args {
+            param: none,
+            row: none,
+            col: none,
+            state: none,
+            other: none,
+            out: none,
+            tile: none,
+            temp: none,
+            first: 0,
+            count: 0,
+        }
+    }
+
+    /// Run a stage over slices that are at least as long as the layout says.
+    fn run(&self, entry: Entry, args: &Args) -> u64 {
+        // SAFETY: the callers below have checked the length of every slice in `args` against the layout, which `load` got with
+        // the code; slices that the stage writes were borrowed mutably, all others are only read by it.
+        unsafe { self.code.call(entry, args) }
+    }
+}
+
+/// Address of a slice that a stage reads.
+fn read<T>(slice: &[T], len: usize) -> *mut u8 {
+    assert!(slice.len() >= len, "a slice of {} elements where a stage reads {len}", slice.len());
+    slice.as_ptr().cast_mut().cast()
+}
+
+/// Address of a slice that a stage writes.
+fn write<T>(slice: &mut [T], len: usize) -> *mut u8 {
+    assert!(slice.len() >= len, "a slice of {} elements where a stage writes {len}", slice.len());
+    slice.as_mut_ptr().cast()
+}
+
+impl<T: Real> Stages<T> for Native<T> {
+    fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn param(&self, param: &mut [T], scratch: &mut [T]) {
+        let args = Args {
+            param: write(param, self.layout.slots.param as usize),
+            temp: write(scratch, self.layout.scratch),
+            ..Self::nothing()
+        };
+        self.run(Entry::Param, &args);
+    }
+
+    fn row(&self, param: &[T], row: &mut [T], scratch: &mut [T]) {
+        let args = Args {
+            param: read(param, self.layout.slots.param as usize),
+            row: write(row, self.layout.row_len()),
+            temp: write(scratch, self.layout.scratch),
+            ..Self::nothing()
+        };
+        self.run(Entry::Row, &args);
+    }
+
+    fn col(&self, param: &[T], col: &mut [T], columns: Range<usize>, scratch: &mut [T]) {
+        assert!(
+            columns.start.is_multiple_of(64) && columns.end <= self.layout.schedule.tile as usize
+        );
+        let args = Args {
+            param: read(param, self.layout.slots.param as usize),
+            col: write(col, self.layout.col_len()),
+            temp: write(scratch, self.layout.scratch),
+            first: columns.start as u64,
+            count: columns.len() as u64,
+            ..Self::nothing()
+        };
+        self.run(Entry::Col, &args);
+    }
+
+    fn pair(&self, pairs: Pairs<'_, T>) -> Done {
+        let layout = &self.layout;
+        let Pairs { param, row, col, state, tile, scratch, columns } = pairs;
+        let chunk = layout.schedule.chunk as usize;
+        assert!(
+            columns.start.is_multiple_of(chunk) && columns.end <= layout.schedule.tile as usize
+        );
+        let args = Args {
+            param: read(param, layout.slots.param as usize),
+            row: read(row, layout.pair_row_len()),
+            col: read(col, layout.col_len()),
+            state: write(state, layout.pair_state_len()),
+            tile: write(tile, layout.tile_len()),
+            temp: write(scratch, layout.scratch),
+            first: columns.start as u64,
+            count: columns.len() as u64,
+            ..Self::nothing()
+        };
+        let result = self.run(Entry::Pair, &args);
+        Done { columns: (result >> 1) as usize, hit: result & 1 == 1 }
+    }
+
+    fn merge(&self, state: &mut [T], other: &[T], scratch: &mut [T]) {
+        let args = Args {
+            state: write(state, self.layout.state_len()),
+            other: read(other, self.layout.state_len()),
+            temp: write(scratch, self.layout.scratch),
+            ..Self::nothing()
+        };
+        self.run(Entry::Merge, &args);
+    }
+
+    fn finish(&self, param: &[T], row: &[T], state: &[T], out: &mut [T], scratch: &mut [T]) {
+        let args = Args {
+            param: read(param, self.layout.slots.param as usize),
+            row: read(row, self.layout.row_len()),
+            state: read(state, self.layout.state_len()),
+            out: write(out, self.layout.out_len()),
+            temp: write(scratch, self.layout.scratch),
+            ..Self::nothing()
+        };
+        self.run(Entry::Finish, &args);
     }
 }

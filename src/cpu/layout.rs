@@ -96,6 +96,14 @@ impl Layout {
         self.slots.row as usize * self.block()
     }
 
+    /// Elements of the `Row` slots that `pair` reads: with lanes over columns lane 0 only, from the row's own lane on.
+    pub fn pair_row_len(&self) -> usize {
+        match self.schedule.lanes {
+            Lanes::Rows => self.row_len(),
+            Lanes::Columns => self.row_len().saturating_sub(self.block().saturating_sub(1)),
+        }
+    }
+
     /// Elements of a packed column tile.
     pub fn col_len(&self) -> usize {
         self.slots.col as usize * self.schedule.column_stride()

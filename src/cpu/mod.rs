@@ -28,14 +28,23 @@
 
 #![deny(clippy::disallowed_methods)]
 
+pub mod artifact;
+pub mod check;
 pub mod clif;
 pub mod code;
+pub mod interpret;
+pub mod launch;
 pub mod layout;
+mod memory;
+mod pack;
 pub mod stages;
 pub mod target;
+#[cfg(target_arch = "x86_64")]
+pub mod wide;
 
+use crate::dtype::Float;
 use crate::loops::program::Program;
-use crate::schedule::Schedule;
+use crate::schedule::{Registers, Schedule};
 
 /// What a kernel function reads and writes: pointers to `T`, see the module documentation.
 #[repr(C)]
@@ -104,6 +113,8 @@ pub struct Refused(pub String);
 pub trait Emitter: Send + Sync {
     /// Engine name as shown by `explain` and `--stats`: `clif`, `avx2`, `avx512`.
     fn name(&self) -> &'static str;
+    /// The vector registers that schedules are chosen for.
+    fn registers(&self, float: Float) -> Registers;
     /// Emit a verified program. Never panics; may refuse.
     fn emit(&self, program: &Program, schedule: &Schedule) -> Result<Code, Refused>;
 }

@@ -9,6 +9,8 @@
 //! depends on the space (a scalar for `Param`, one scalar a row for `Row`, ...). The launcher owns all of it.
 
 use crate::dtype::Float;
+use crate::reduce::Family;
+use crate::schedule::Cost;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),*) => {$(
@@ -381,6 +383,42 @@ pub struct Program {
 }
 
 impl Program {
+    /// What a schedule is chosen from.
+    pub fn cost(&self, family: Family) -> Cost {
+        let loads = self.passes.iter().map(|pass| self.column_loads(&pass.pair)).max();
+        Cost {
+            family,
+            column_bytes: self.slots(Space::Col) * self.float.bytes() as u32,
+            tile_slots: self.slots(Space::Tile),
+            column_loads: loads.unwrap_or(0),
+        }
+    }
+
+    /// Column scalars that a block reads, loops counted with their iterations.
+    fn column_loads(&self, block: &[Stmt]) -> u32 {
+        let mut loads = 0u32;
+        let mut open: Vec<(u32, &[Stmt])> = vec![(1, block)];
+        while let Some((times, block)) = open.pop() {
+            for stmt in block {
+                match stmt {
+                    Stmt::Let(value) => {
+                        if let Inst::Load(array, _) = &self.value(*value).inst
+                            && self.arrays[array.index()].space == Space::Col
+                        {
+                            loads = loads.saturating_add(times);
+                        }
+                    }
+                    Stmt::Store(..) => {}
+                    Stmt::Loop(id) => {
+                        let inner = &self.loops[id.index()];
+                        open.push((times.saturating_mul(inner.count), &inner.body));
+                    }
+                }
+            }
+        }
+        loads
+    }
+
     /// Number of slots in a space.
     pub fn slots(&self, space: Space) -> u32 {
         self.arrays.iter().filter(|a| a.space == space).map(|a| a.base + a.len).max().unwrap_or(0)

@@ -48,7 +48,7 @@ pub enum Accumulate {
 }
 
 /// What a reduction needs besides F.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
     /// Running sums of F's components.
     Sum,

@@ -46,6 +46,30 @@ impl fmt::Display for Ast {
     }
 }
 
+impl Ast {
+    /// A line an expression: `%n = kind operands @ first..end`, places in bytes of the formula.
+    pub fn tree(&self) -> String {
+        let mut text = String::new();
+        for (k, (expr, span)) in self.exprs.iter().zip(&self.spans).enumerate() {
+            let kind = match expr {
+                Expr::Number(literal) => format!("number {literal}"),
+                Expr::Name(name) => format!("name {name}"),
+                Expr::Neg(_) => "neg".to_owned(),
+                Expr::Binary(op, ..) => format!("`{}`", op.text()),
+                Expr::Call(name, _) => format!("call {name}"),
+                Expr::Index(..) => "index".to_owned(),
+                Expr::Slice(..) => "slice".to_owned(),
+                Expr::List(_) => "list".to_owned(),
+            };
+            let operands: Vec<String> =
+                Ast::operands(expr).iter().map(|id| format!(" %{}", id.0)).collect();
+            let (operands, start, end) = (operands.concat(), span.start, span.end);
+            text += &format!("%{k} = {kind}{operands} @ {start}..{end}\n");
+        }
+        text
+    }
+}
+
 fn precedence(expr: &Expr) -> u8 {
     match expr {
         Expr::Neg(_) => NEGATION,

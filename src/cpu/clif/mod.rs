@@ -6,11 +6,13 @@
 mod lower;
 mod stages;
 
+use super::check::check;
 use super::target::Target;
 use super::{Code, Emitter, Entry, Refused};
+use crate::dtype::Float;
 use crate::limits;
 use crate::loops::program::{Program, Stmt};
-use crate::schedule::Schedule;
+use crate::schedule::{Registers, Schedule};
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{AbiParam, Function, Signature, UserFuncName, types};
 use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
@@ -34,15 +36,13 @@ impl Emitter for Clif {
         "clif"
     }
 
+    fn registers(&self, float: Float) -> Registers {
+        let count = if cfg!(target_arch = "aarch64") { 32 } else { 16 };
+        Registers { width: (VECTOR_BYTES / float.bytes()) as u32, count }
+    }
+
     fn emit(&self, program: &Program, schedule: &Schedule) -> Result<Code, Refused> {
-        if program.values.len() > limits::PROGRAM_INSTRUCTIONS {
-            let message = format!(
-                "the program has {} instructions, more than {}",
-                program.values.len(),
-                limits::PROGRAM_INSTRUCTIONS
-            );
-            return Err(Refused(message));
-        }
+        check(program, schedule, width(program))?;
         let mut context = FunctionBuilderContext::new();
         let mut code =
             Code { bytes: Vec::new(), entries: [None; 6], temp_bytes: 0, width: width(program) };
@@ -91,6 +91,7 @@ fn block(program: &Program, entry: Entry) -> Option<&[Stmt]> {
 /// # Errors
 /// When the program is refused.
 pub fn text(program: &Program, schedule: &Schedule) -> Result<String, Refused> {
+    check(program, schedule, width(program))?;
     let function = build(program, schedule, Entry::Pair, &mut FunctionBuilderContext::new())?;
     Ok(function.display().to_string())
 }

@@ -239,7 +239,7 @@ impl<'f> Lowering<'f> {
     /// All components of a short node, from ensured operands.
     fn unrolled(&mut self, node: NodeId) -> Vec<Value> {
         let dim = self.dim(node);
-        (0..dim).map(|k| self.compute_at(node, &Index::at(k))).collect()
+        (0..dim).map(|k| self.value_at(node, &Index::at(k))).collect()
     }
 
     /// One component of an ensured node at an index that may use open loops.

@@ -1,0 +1,237 @@
+//! A kernel as bytes: its layout, then its code. What the cache stores, and all that a cached kernel needs to run.
+//!
+//! Little endian, fields in the order of [`encode`]; `cache-format.md` has the table. Decoding is total: any bytes give an artifact or
+//! `None`. That the bytes are those that were once encoded is the cache's to ensure, before anything here is executed.
+
+use super::Code;
+use super::layout::{Input, Layout, Slots};
+use crate::dtype::Float;
+use crate::limits;
+use crate::loops::program::Space;
+use crate::schedule::{Lanes, Schedule};
+
+/// Alignment of the code within the artifact, and of the artifact itself.
+const ALIGNMENT: usize = 64;
+/// An absent entry point.
+const ABSENT: u32 = u32::MAX;
+
+/// How a kernel came to be, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Notes {
+    /// The engine that emitted it.
+    pub engine: String,
+    /// Engines that were asked before, each with the reason why it refused.
+    pub refusals: Vec<(String, String)>,
+}
+
+/// The bytes of a kernel.
+pub fn encode(code: &Code, layout: &Layout, notes: &Notes) -> Vec<u8> {
+    let mut w = Writer(Vec::new());
+    w.u32(super::ARGS_ABI);
+    w.text(&notes.engine);
+    w.u32(notes.refusals.len() as u32);
+    for (engine, why) in &notes.refusals {
+        w.text(engine);
+        w.text(why);
+    }
+    w.u32(layout.float.bytes() as u32);
+    let Schedule { lanes, mr, nr, components, chunk, tile } = layout.schedule;
+    w.u32(u32::from(lanes == Lanes::Columns));
+    for field in [mr, nr, components, chunk, tile, layout.width] {
+        w.u32(field);
+    }
+    w.u64(layout.scratch as u64);
+    let Slots { param, row, col, state, out, tile } = layout.slots;
+    for field in [param, row, col, state, out, tile] {
+        w.u32(field);
+    }
+    for entry in code.entries {
+        w.u32(entry.unwrap_or(ABSENT));
+    }
+    w.u32(layout.identity.len() as u32);
+    for value in &layout.identity {
+        w.u64(value.to_bits());
+    }
+    w.u32(layout.inputs.len() as u32);
+    for input in &layout.inputs {
+        let (space, base, dim) = match input {
+            None => (0, 0, 0),
+            Some(Input { space: Space::Param, base, dim }) => (1, *base, *dim),
+            Some(Input { space: Space::Row, base, dim }) => (2, *base, *dim),
+            Some(Input { base, dim, .. }) => (3, *base, *dim),
+        };
+        for field in [space, base, dim] {
+            w.u32(field);
+        }
+    }
+    w.u32(code.bytes.len() as u32);
+    w.0.resize(w.0.len().next_multiple_of(ALIGNMENT), 0);
+    w.0.extend(&code.bytes);
+    w.0
+}
+
+/// The kernel of some bytes; `None` if they are not one.
+pub fn decode(bytes: &[u8]) -> Option<(Code, Layout, Notes)> {
+    let mut r = Reader(bytes);
+    if r.u32()? != super::ARGS_ABI {
+        return None;
+    }
+    let engine = r.text()?;
+    let refusals = r.u32()?;
+    let refusals = (0..refusals).map(|_| Some((r.text()?, r.text()?))).collect::<Option<_>>()?;
+    let notes = Notes { engine, refusals };
+    let float = match r.u32()? {
+        4 => Float::F32,
+        8 => Float::F64,
+        _ => return None,
+    };
+    let lanes = match r.u32()? {
+        0 => Lanes::Rows,
+        1 => Lanes::Columns,
+        _ => return None,
+    };
+    let [mr, nr, components, chunk, tile, width] = r.array()?;
+    let schedule = Schedule { lanes, mr, nr, components, chunk, tile };
+    let scratch = usize::try_from(r.u64()?).ok()?;
+    let [param, row, col, state, out, tile_slots] = r.array()?;
+    let slots = Slots { param, row, col, state, out, tile: tile_slots };
+    let entries = r.array::<6>()?.map(|entry| (entry != ABSENT).then_some(entry));
+    let identity = r.u32()?;
+    let identity = (0..identity).map(|_| Some(f64::from_bits(r.u64()?))).collect::<Option<_>>()?;
+    let inputs = r.u32()?;
+    let inputs = (0..inputs).map(|_| r.input()).collect::<Option<_>>()?;
+    let len = r.u32()? as usize;
+    let start = (bytes.len() - r.0.len()).next_multiple_of(ALIGNMENT);
+    let code = bytes.get(start..)?;
+    let inside = |entry: &Option<u32>| entry.is_none_or(|entry| (entry as usize) < len);
+    let sound = code.len() == len && len <= limits::CODE_BYTES && entries.iter().all(inside);
+    let layout = Layout { float, schedule, width, scratch, slots, identity, inputs };
+    let code = Code {
+        bytes: code.to_vec(),
+        entries,
+        temp_bytes: scratch.checked_mul(float.bytes())?,
+        width,
+    };
+    sound.then_some((code, layout, notes))
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn u32(&mut self, value: u32) {
+        self.0.extend(value.to_le_bytes());
+    }
+
+    fn u64(&mut self, value: u64) {
+        self.0.extend(value.to_le_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.u32(text.len() as u32);
+        self.0.extend(text.as_bytes());
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*head)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.bytes().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.bytes().map(u64::from_le_bytes)
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let len = self.u32()? as usize;
+        let (text, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        String::from_utf8(text.to_vec()).ok()
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u32; N]> {
+        let mut fields = [0; N];
+        for field in &mut fields {
+            *field = self.u32()?;
+        }
+        Some(fields)
+    }
+
+    fn input(&mut self) -> Option<Option<Input>> {
+        let [space, base, dim] = self.array()?;
+        let space = match space {
+            0 => return Some(None),
+            1 => Space::Param,
+            2 => Space::Row,
+            3 => Space::Col,
+            _ => return None,
+        };
+        Some(Some(Input { space, base, dim }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> (Code, Layout, Notes) {
+        let schedule = Schedule {
+            lanes: Lanes::Columns,
+            mr: 4,
+            nr: 1,
+            components: 2,
+            chunk: 2_048,
+            tile: 4_096,
+        };
+        let input = Input { space: Space::Col, base: 2, dim: 3 };
+        let layout = Layout {
+            float: Float::F64,
+            schedule,
+            width: 2,
+            scratch: 6,
+            slots: Slots { param: 1, row: 2, col: 5, state: 4, out: 1, tile: 0 },
+            identity: vec![0.0, f64::NEG_INFINITY],
+            inputs: vec![None, Some(input)],
+        };
+        let entries = [Some(0), None, None, Some(64), None, Some(70)];
+        let refusals = vec![("avx512".into(), "too large".into())];
+        let notes = Notes { engine: "clif".into(), refusals };
+        (Code { bytes: (0..90).collect(), entries, temp_bytes: 48, width: 2 }, layout, notes)
+    }
+
+    #[test]
+    fn artifacts_come_back() {
+        let (code, layout, notes) = sample();
+        assert_eq!(decode(&encode(&code, &layout, &notes)), Some((code, layout, notes)));
+    }
+
+    #[test]
+    fn every_truncation_and_extension_is_refused() {
+        let (code, layout, notes) = sample();
+        let bytes = encode(&code, &layout, &notes);
+        for len in 0..bytes.len() {
+            assert_eq!(decode(&bytes[..len]), None, "{len}");
+        }
+        assert_eq!(decode(&[bytes.as_slice(), &[0]].concat()), None);
+    }
+
+    #[test]
+    fn no_byte_makes_it_panic() {
+        let (code, layout, notes) = sample();
+        let bytes = encode(&code, &layout, &notes);
+        for k in 0..bytes.len() {
+            for value in [0, 1, 0x7f, 0xff] {
+                let mut bytes = bytes.clone();
+                bytes[k] = value;
+                let _ = decode(&bytes);
+            }
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! One call of a kernel: inputs packed into tiles, row groups swept over them in parallel, results written.
+//!
+//! The columns are packed tile by tile into a *panel* that all row groups share; a *group* is a few blocks of rows, swept over
+//! the panel's tiles in one task. Each tile gives one leaf of a merge tree whose shape depends on the tile's number only
+//! ([`tree`]), so a result has the same bits for any number of threads, however rows and columns were divided among them.
+//! Selections keep sorted lists instead ([`lists`]), whose merge is exact.
+
+mod lists;
+mod partial;
+mod sweep;
+mod tree;
+
+pub use partial::Partial;
+
+use super::layout::Layout;
+use super::memory::{Buffer, Pool};
+use super::pack;
+use super::stages::Stages;
+use crate::dtype::{Element, Real};
+use crate::loops::program::Space;
+use crate::reduce::{Family, Preference, Reduction};
+use crate::view::{View, ViewMut};
+use lists::Lists;
+use sweep::Sweep;
+use tree::Tree;
+
+/// What a selection keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// Components of F, each selected on its own.
+    pub dim: usize,
+    /// Values kept.
+    pub k: usize,
+    /// Which values come first.
+    pub preference: Preference,
+}
+
+impl Selection {
+    /// The selection of a reduction of a formula of dim `dim`, if it is one.
+    pub fn of(reduction: Reduction, dim: u32) -> Option<Selection> {
+        (reduction.family() == Family::Selection).then(|| Selection {
+            dim: dim as usize,
+            k: reduction.k().unwrap_or(1) as usize,
+            preference: reduction.preference(),
+        })
+    }
+}
+
+/// Where the work runs.
+#[derive(Clone, Copy, Debug)]
+pub enum Threads<'a> {
+    /// On the calling thread.
+    One,
+    /// On rayon's pool that the caller is in, or its global one.
+    Current,
+    /// On a pool of its own.
+    Own(&'a rayon::ThreadPool),
+}
+
+/// What is computed: arrays whose shapes have been checked against the kernel's formula.
+#[derive(Clone, Copy, Debug)]
+pub struct Job<'a, T> {
+    /// One view a variable, in positional order.
+    pub inputs: &'a [View<'a, T>],
+    /// Output rows.
+    pub rows: usize,
+    /// Columns that are reduced over.
+    pub columns: usize,
+    /// Number of the first of them among the columns of the whole reduction: a multiple of the schedule's tile.
+    pub first: usize,
+    /// For selections what they keep.
+    pub selection: Option<Selection>,
+    /// Where the work runs.
+    pub threads: Threads<'a>,
+}
+
+impl<T: Sync> Job<'_, T> {
+    /// Run `work` where the job says, with the number of threads that it may use; small jobs stay on the calling thread.
+    fn on_threads<R: Send>(&self, work: impl FnOnce(usize) -> R + Send) -> R {
+        let small = self.rows.saturating_mul(self.columns.max(1)) < SMALL;
+        match self.threads {
+            Threads::Own(pool) if !small => pool.install(|| work(pool.current_num_threads())),
+            Threads::Current if !small => work(rayon::current_num_threads()),
+            _ => work(1),
+        }
+    }
+}
+
+/// Where indices go.
+#[derive(Debug)]
+pub enum Indices<'a, T> {
+    /// As integers.
+    Exact(ViewMut<'a, i64>),
+    /// In the dtype, which the caller has checked can hold them.
+    InDtype(ViewMut<'a, T>),
+}
+
+/// Where results go.
+#[derive(Debug)]
+pub struct Out<'a, T> {
+    /// Values, if wanted.
+    pub values: Option<ViewMut<'a, T>>,
+    /// Indices, if wanted.
+    pub indices: Option<Indices<'a, T>>,
+}
+
+impl<'a, T: Element> Out<'a, T> {
+    fn split_rows(self, at: usize) -> (Out<'a, T>, Out<'a, T>) {
+        let halves = |v: Option<ViewMut<'a, T>>| match v {
+            None => (None, None),
+            Some(view) => {
+                let (a, b) = view.split_rows(at);
+                (Some(a), Some(b))
+            }
+        };
+        let (va, vb) = halves(self.values);
+        let (ia, ib) = match self.indices {
+            None => (None, None),
+            Some(Indices::Exact(view)) => {
+                let (a, b) = view.split_rows(at);
+                (Some(Indices::Exact(a)), Some(Indices::Exact(b)))
+            }
+            Some(Indices::InDtype(view)) => {
+                let (a, b) = view.split_rows(at);
+                (Some(Indices::InDtype(a)), Some(Indices::InDtype(b)))
+            }
+        };
+        (Out { values: va, indices: ia }, Out { values: vb, indices: ib })
+    }
+
+    fn set_value(&mut self, row: usize, component: usize, value: T) {
+        if let Some(view) = &mut self.values {
+            view.set(row, component, value).expect("the output's shape was checked");
+        }
+    }
+
+    fn set_index(&mut self, row: usize, component: usize, index: i64) {
+        let set = match &mut self.indices {
+            None => Ok(()),
+            Some(Indices::Exact(view)) => view.set(row, component, index),
+            Some(Indices::InDtype(view)) => view.set(row, component, T::from_f64(index as f64)),
+        };
+        set.expect("the output's shape was checked");
+    }
+}
+
+/// What is carried from tile to tile for a group of rows.
+#[derive(Debug, Default)]
+struct Group<C> {
+    /// Partial accumulators of sums.
+    tree: Tree<C>,
+    /// Kept values of selections.
+    lists: Lists<C>,
+}
+
+/// Buffers of one task.
+#[derive(Debug, Default)]
+struct Worker<C> {
+    row: Buffer<C>,
+    state: Buffer<C>,
+    other: Buffer<C>,
+    tile: Buffer<C>,
+    out: Buffer<C>,
+    scratch: Buffer<C>,
+}
+
+/// Buffers of one call.
+#[derive(Debug, Default)]
+struct Workspace<C> {
+    param: Buffer<C>,
+    panel: Buffer<C>,
+    /// Groups that wait for the next panel.
+    waiting: Vec<Group<C>>,
+}
+
+/// A kernel ready to be called: its stages and the memory of its calls.
+#[derive(Debug)]
+pub struct Launcher<C> {
+    stages: Box<dyn Stages<C>>,
+    workspaces: Pool<Workspace<C>>,
+    workers: Pool<Worker<C>>,
+    groups: Pool<Group<C>>,
+}
+
+/// Bytes of the packed columns that are held at once.
+const PANEL_BYTES: usize = 64 << 20;
+/// Blocks of rows of a group: how often a packed column tile is used once it is in cache.
+const GROUP_BLOCKS: usize = 8;
+/// Pairs below which a call stays on its thread: a few tens of microseconds of work.
+const SMALL: usize = 1 << 17;
+/// Tasks for each thread, so that uneven ones balance.
+const TASKS_PER_THREAD: usize = 4;
+
+impl<C: Real> Launcher<C> {
+    /// A launcher of a kernel.
+    pub fn new(stages: Box<dyn Stages<C>>) -> Launcher<C> {
+        let (workspaces, workers, groups) = (Pool::new(), Pool::new(), Pool::new());
+        Launcher { stages, workspaces, workers, groups }
+    }
+
+    /// The kernel's layout.
+    pub fn layout(&self) -> &Layout {
+        self.stages.layout()
+    }
+
+    /// Run a call.
+    pub fn run<T: Element>(&self, job: &Job<'_, T>, out: Out<'_, T>) {
+        job.on_threads(|threads| self.run_here(job, out, threads));
+    }
+
+    fn run_here<T: Element>(&self, job: &Job<'_, T>, out: Out<'_, T>, threads: usize) {
+        if job.rows == 0 {
+            return;
+        }
+        let mut workspace = self.workspaces.take();
+        let Workspace { param, panel, waiting } = &mut workspace;
+        self.prepare_param(job, param);
+        let mut sweep = self.sweep(job, param.as_slice(), threads);
+        let tiles = sweep.tiles_of_job();
+        let held = held_tiles(self.layout());
+        if tiles.len() <= held {
+            panel.resize(tiles.len() * self.layout().col_len());
+            sweep.pack(tiles.clone(), panel.as_mut_slice());
+            (sweep.panel, sweep.first_tile) = (panel.as_slice(), tiles.start);
+            sweep.whole(0..job.rows, tiles, out);
+        } else {
+            sweep.panels(tiles, held, panel, waiting);
+            sweep.finish_all(0..job.rows, waiting, out);
+            waiting.clear();
+        }
+        self.workspaces.give(workspace);
+    }
+
+    /// What the tasks of a call share, before anything is packed.
+    fn sweep<'a, T: Element>(
+        &'a self,
+        job: &'a Job<'a, T>,
+        param: &'a [C],
+        threads: usize,
+    ) -> Sweep<'a, T, C> {
+        let group_rows = GROUP_BLOCKS * self.layout().block();
+        let groups = job.rows.div_ceil(group_rows).max(1);
+        let wanted = if threads == 1 { 1 } else { TASKS_PER_THREAD * threads };
+        Sweep {
+            stages: &*self.stages,
+            layout: self.layout(),
+            job,
+            param,
+            panel: &[],
+            first_tile: 0,
+            group_rows,
+            workers: &self.workers,
+            groups: &self.groups,
+            parallel: threads > 1,
+            splits: wanted.div_ceil(groups).next_power_of_two().ilog2(),
+        }
+    }
+
+    fn prepare_param<T: Element>(&self, job: &Job<'_, T>, param: &mut Buffer<C>) {
+        let layout = self.stages.layout();
+        param.resize(layout.slots.param as usize);
+        for (view, input) in job.inputs.iter().zip(&layout.inputs) {
+            if let Some(input) = input.filter(|i| i.space == Space::Param) {
+                pack::parameter(view, input, param.as_mut_slice());
+            }
+        }
+        let mut worker = self.workers.take();
+        worker.scratch.resize(layout.scratch);
+        self.stages.param(param.as_mut_slice(), worker.scratch.as_mut_slice());
+        self.workers.give(worker);
+    }
+}
+
+/// Tiles of a panel.
+fn held_tiles(layout: &Layout) -> usize {
+    let bytes = (layout.col_len() * layout.float.bytes()).max(1);
+    (PANEL_BYTES / bytes).max(1)
+}

@@ -1,0 +1,541 @@
+//! Row groups against the tiles of a panel.
+
+use super::super::layout::Layout;
+use super::super::memory::{Buffer, Pool};
+use super::super::pack;
+use super::super::stages::{Pairs, Stages};
+use super::tree::Place;
+use super::{Group, Job, Lists, Out, Selection, Worker};
+use crate::dtype::{Element, Real};
+use crate::loops::program::Space;
+use crate::reduce::Preference;
+use crate::schedule::{LANES_OVER_COLUMNS, Lanes};
+use std::ops::Range;
+
+/// Everything the tasks of a call share.
+#[derive(Clone, Copy)]
+pub(super) struct Sweep<'a, T, C> {
+    pub(super) stages: &'a dyn Stages<C>,
+    pub(super) layout: &'a Layout,
+    pub(super) job: &'a Job<'a, T>,
+    pub(super) param: &'a [C],
+    /// Packed column tiles, from `first_tile` on.
+    pub(super) panel: &'a [C],
+    pub(super) first_tile: usize,
+    /// Rows of a group: whole blocks.
+    pub(super) group_rows: usize,
+    pub(super) workers: &'a Pool<Worker<C>>,
+    pub(super) groups: &'a Pool<Group<C>>,
+    /// Whether to fork at all.
+    pub(super) parallel: bool,
+    /// How often the columns of a group are halved for other threads.
+    pub(super) splits: u32,
+}
+
+impl<T: Element, C: Real> Sweep<'_, T, C> {
+    /// The tiles of the job's columns, numbered among those of the whole reduction.
+    pub(super) fn tiles_of_job(&self) -> Range<usize> {
+        let size = self.layout.schedule.tile as usize;
+        self.job.first / size..(self.job.first + self.job.columns).div_ceil(size)
+    }
+
+    /// Accumulate all rows over tiles, `held` at a time; `waiting` then has every group.
+    pub(super) fn panels(
+        &self,
+        tiles: Range<usize>,
+        held: usize,
+        panel: &mut Buffer<C>,
+        waiting: &mut Vec<Group<C>>,
+    ) {
+        waiting.resize_with(self.job.rows.div_ceil(self.group_rows), Group::default);
+        for (g, group) in waiting.iter_mut().enumerate() {
+            let first = g * self.group_rows;
+            self.clear(group, first..self.job.rows.min(first + self.group_rows));
+        }
+        panel.resize(held.min(tiles.len()) * self.layout.col_len());
+        for start in tiles.clone().step_by(held) {
+            let range = start..tiles.end.min(start + held);
+            self.pack(range.clone(), panel.as_mut_slice());
+            let here = Sweep { panel: panel.as_slice(), first_tile: start, ..*self };
+            here.partly(0..self.job.rows, range, waiting);
+        }
+    }
+
+    /// Pack tiles into the front of `panel` and run the column stage on them.
+    pub(super) fn pack(&self, tiles: Range<usize>, panel: &mut [C]) {
+        let len = self.layout.col_len();
+        if len == 0 {
+            return;
+        }
+        if tiles.len() > 1 && self.parallel {
+            let half = tiles.len() / 2;
+            let mid = tiles.start + half;
+            let (left, right) = panel.split_at_mut(half * len);
+            let (a, b) = (tiles.start..mid, mid..tiles.end);
+            rayon::join(|| self.pack(a, left), || self.pack(b, right));
+            return;
+        }
+        let mut worker = self.workers.take();
+        worker.scratch.resize(self.layout.scratch);
+        for (tile, slots) in tiles.zip(panel.chunks_exact_mut(len)) {
+            let columns = self.columns_of(tile);
+            for (view, input) in self.job.inputs.iter().zip(&self.layout.inputs) {
+                if let Some(input) = input.filter(|i| i.space == Space::Col) {
+                    let stride = self.layout.schedule.column_stride();
+                    pack::points(view, input, columns.start, columns.len(), slots, stride);
+                }
+            }
+            let scratch = worker.scratch.as_mut_slice();
+            self.stages.col(self.param, slots, 0..columns.len(), scratch);
+        }
+        self.workers.give(worker);
+    }
+
+    /// The columns of a tile, counted from the job's first.
+    fn columns_of(&self, tile: usize) -> Range<usize> {
+        let size = self.layout.schedule.tile as usize;
+        let start = tile * size - self.job.first;
+        start..self.job.columns.min(start + size)
+    }
+
+    /// Where `rows` divide into two halves of whole groups; `None` if they are one.
+    fn middle(&self, rows: &Range<usize>) -> Option<usize> {
+        let groups = rows.len().div_ceil(self.group_rows);
+        (groups > 1).then(|| rows.start + groups.div_ceil(2) * self.group_rows)
+    }
+
+    fn fork(&self, left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
+        if self.parallel {
+            rayon::join(left, right);
+        } else {
+            left();
+            right();
+        }
+    }
+
+    /// Rows over all their tiles, to results.
+    pub(super) fn whole(&self, rows: Range<usize>, tiles: Range<usize>, out: Out<'_, T>) {
+        if let Some(mid) = self.middle(&rows) {
+            let (first, second) = out.split_rows(mid - rows.start);
+            let (a, b) = (rows.start..mid, mid..rows.end);
+            let right = tiles.clone();
+            return self.fork(|| self.whole(a, tiles, first), || self.whole(b, right, second));
+        }
+        let mut group = self.groups.take();
+        self.clear(&mut group, rows.clone());
+        self.tiles(rows.clone(), tiles, &mut group, self.splits);
+        self.finish(rows, &mut group, out);
+        self.groups.give(group);
+    }
+
+    /// Rows over the tiles of one panel of several.
+    pub(super) fn partly(&self, rows: Range<usize>, tiles: Range<usize>, groups: &mut [Group<C>]) {
+        match self.middle(&rows) {
+            Some(mid) => {
+                let (a, b) = (rows.start..mid, mid..rows.end);
+                let (left, right) = groups.split_at_mut(a.len() / self.group_rows);
+                let others = tiles.clone();
+                self.fork(|| self.partly(a, tiles, left), || self.partly(b, others, right));
+            }
+            None => self.tiles(rows, tiles, &mut groups[0], self.splits),
+        }
+    }
+
+    /// Results of groups that have seen every panel.
+    pub(super) fn finish_all(&self, rows: Range<usize>, groups: &mut [Group<C>], out: Out<'_, T>) {
+        match self.middle(&rows) {
+            Some(mid) => {
+                let (a, b) = (rows.start..mid, mid..rows.end);
+                let (left, right) = groups.split_at_mut(a.len() / self.group_rows);
+                let (first, second) = out.split_rows(a.len());
+                self.fork(|| self.finish_all(a, left, first), || self.finish_all(b, right, second));
+            }
+            None => self.finish(rows, &mut groups[0], out),
+        }
+    }
+
+    /// Forget everything that a group has accumulated.
+    pub(super) fn clear(&self, group: &mut Group<C>, rows: Range<usize>) {
+        group.tree.clear();
+        if let Some(selection) = self.job.selection {
+            group.lists.clear(rows.len(), selection);
+        }
+    }
+
+    /// Accumulate a group over tiles, halving them `splits` times for other threads at whole subtrees of the merge tree.
+    fn tiles(&self, rows: Range<usize>, tiles: Range<usize>, group: &mut Group<C>, splits: u32) {
+        if splits == 0 || tiles.len() < 2 {
+            return self.tiles_here(rows, tiles, group);
+        }
+        // The largest node boundary inside: the highest bit in which the first and the last tile differ.
+        let last = tiles.end - 1;
+        let bit = (tiles.start ^ last).ilog2();
+        let mid = last >> bit << bit;
+        let (a, b) = (tiles.start..mid, mid..tiles.end);
+        let mut right = self.groups.take();
+        self.clear(&mut right, rows.clone());
+        let others = rows.clone();
+        self.fork(
+            || self.tiles(rows, a, group, splits - 1),
+            || self.tiles(others, b, &mut right, splits - 1),
+        );
+        let mut worker = self.workers.take();
+        worker.prepare(self.layout);
+        group.tree.append(&right.tree, &mut |state, other| worker.merge(self, state, other));
+        if self.job.selection.is_some() {
+            group.lists.join(&right.lists);
+        }
+        self.workers.give(worker);
+        self.groups.give(right);
+    }
+
+    fn tiles_here(&self, rows: Range<usize>, tiles: Range<usize>, group: &mut Group<C>) {
+        let mut worker = self.workers.take();
+        worker.prepare(self.layout);
+        let mut row = std::mem::take(&mut worker.row);
+        self.pack_rows(rows.clone(), &mut row, worker.scratch.as_mut_slice());
+        let len = self.layout.col_len();
+        for tile in tiles {
+            let col = &self.panel[(tile - self.first_tile) * len..][..len];
+            match self.job.selection {
+                None => self.sum_tile(rows.len(), tile, col, row.as_slice(), group, &mut worker),
+                Some(selection) => self.select_tile(
+                    rows.len(),
+                    tile,
+                    col,
+                    row.as_slice(),
+                    group,
+                    &mut worker,
+                    selection,
+                ),
+            }
+        }
+        worker.row = row;
+        self.workers.give(worker);
+    }
+
+    /// Pack the blocks of a group and run the row stage on them.
+    fn pack_rows(&self, rows: Range<usize>, row: &mut Buffer<C>, scratch: &mut [C]) {
+        let (block, len) = (self.layout.block(), self.layout.row_len());
+        row.resize(rows.len().div_ceil(block) * len);
+        if len == 0 {
+            return;
+        }
+        for (b, slots) in row.as_mut_slice().chunks_exact_mut(len).enumerate() {
+            let first = rows.start + b * block;
+            let count = block.min(rows.end - first);
+            for (view, input) in self.job.inputs.iter().zip(&self.layout.inputs) {
+                if let Some(input) = input.filter(|i| i.space == Space::Row) {
+                    pack::points(view, input, first, count, slots, block);
+                    pack::pad_rows(input, count, slots, block);
+                }
+            }
+            self.stages.row(self.param, slots, scratch);
+        }
+    }
+
+    /// How many times `pair` runs for a group: blocks, or rows with lanes over columns.
+    fn units(&self, rows: usize) -> usize {
+        match self.layout.schedule.lanes {
+            Lanes::Rows => rows.div_ceil(self.layout.block()),
+            Lanes::Columns => rows,
+        }
+    }
+
+    /// The `Row` slots that `pair` reads for a unit.
+    fn unit_row<'r>(&self, row: &'r [C], unit: usize) -> &'r [C] {
+        let (block, len) = (self.layout.block(), self.layout.row_len());
+        match self.layout.schedule.lanes {
+            Lanes::Rows => &row[unit * len..][..len],
+            Lanes::Columns if len == 0 => &[],
+            Lanes::Columns => &row[unit / block * len + unit % block..],
+        }
+    }
+
+    fn sum_tile(
+        &self,
+        rows: usize,
+        tile: usize,
+        col: &[C],
+        row: &[C],
+        group: &mut Group<C>,
+        worker: &mut Worker<C>,
+    ) {
+        let (units, len) = (self.units(rows), self.layout.pair_state_len());
+        let columns = self.columns_of(tile).len();
+        let node = group.tree.open(Place { first: tile as u64, height: 0 }, units * len);
+        self.identity(node, units);
+        for unit in 0..units {
+            self.stages.pair(Pairs {
+                param: self.param,
+                row: self.unit_row(row, unit),
+                col,
+                state: &mut node[unit * len..][..len],
+                tile: worker.tile.as_mut_slice(),
+                scratch: worker.scratch.as_mut_slice(),
+                columns: 0..columns,
+            });
+        }
+        group.tree.settle(&mut |state, other| worker.merge(self, state, other));
+    }
+
+    /// Accumulators that have seen nothing.
+    fn identity(&self, states: &mut [C], units: usize) {
+        let slots = self.layout.slots.state as usize;
+        if slots == 0 {
+            return;
+        }
+        let lanes = states.len() / units / slots;
+        for (k, slot) in states.chunks_exact_mut(lanes).enumerate() {
+            slot.fill(C::from_f64(self.layout.identity[k % slots]));
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a tile, a group and the memory to meet in")]
+    fn select_tile(
+        &self,
+        rows: usize,
+        tile: usize,
+        col: &[C],
+        row: &[C],
+        group: &mut Group<C>,
+        worker: &mut Worker<C>,
+        selection: Selection,
+    ) {
+        let columns = self.columns_of(tile);
+        let lanes = self.layout.pair_state_len() / self.layout.slots.state as usize;
+        let by_rows = self.layout.schedule.lanes == Lanes::Rows;
+        let Selection { dim, .. } = selection;
+        for unit in 0..self.units(rows) {
+            let first_row = if by_rows { unit * lanes } else { unit };
+            let unit_rows = if by_rows { lanes.min(rows - first_row) } else { 1 };
+            let lists = &mut group.lists;
+            let state = worker.state.as_mut_slice();
+            state.fill(C::INFINITY);
+            for (d, slot) in state.chunks_exact_mut(lanes).take(dim).enumerate() {
+                let threshold = |r: usize| lists.threshold((first_row + r) * dim + d);
+                if by_rows {
+                    for (r, lane) in slot.iter_mut().enumerate() {
+                        *lane = if r < unit_rows { threshold(r) } else { C::NAN };
+                    }
+                } else {
+                    slot.fill(threshold(0));
+                }
+            }
+            let mut at = 0;
+            while at < columns.len() {
+                let done = self.stages.pair(Pairs {
+                    param: self.param,
+                    row: self.unit_row(row, unit),
+                    col,
+                    state,
+                    tile: worker.tile.as_mut_slice(),
+                    scratch: worker.scratch.as_mut_slice(),
+                    columns: at..columns.len(),
+                });
+                at += done.columns;
+                if done.hit {
+                    let chunk = self.layout.schedule.chunk as usize;
+                    let seen = (done.columns - 1) % chunk + 1;
+                    let first = (self.job.first + columns.start + at - seen) as i64;
+                    let tile = worker.tile.as_slice();
+                    for d in 0..dim {
+                        let values = &tile[d * chunk * if by_rows { lanes } else { 1 }..];
+                        let limits = &mut state[d * lanes..][..lanes];
+                        for c in 0..seen {
+                            let index = first + c as i64;
+                            if by_rows {
+                                let values = &values[c * lanes..][..lanes];
+                                let pairs = values.iter().zip(&*limits);
+                                if !pairs.fold(false, |any, (v, limit)| any | (v <= limit)) {
+                                    continue;
+                                }
+                                for (r, value) in values.iter().enumerate() {
+                                    if *value <= limits[r] {
+                                        let list = (first_row + r) * dim + d;
+                                        lists.offer(list, *value, index);
+                                        limits[r] = lists.threshold(list);
+                                    }
+                                }
+                            } else if values[c] <= limits[0] {
+                                let list = first_row * dim + d;
+                                lists.offer(list, values[c], index);
+                                limits.fill(lists.threshold(list));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Accumulators or lists to results.
+    fn finish(&self, rows: Range<usize>, group: &mut Group<C>, mut out: Out<'_, T>) {
+        match self.job.selection {
+            Some(selection) => finish_lists(rows.len(), &group.lists, &mut out, selection),
+            None => self.finish_sums(rows, group, &mut out),
+        }
+    }
+
+    fn finish_sums(&self, rows: Range<usize>, group: &mut Group<C>, out: &mut Out<'_, T>) {
+        let mut worker = self.workers.take();
+        worker.prepare(self.layout);
+        let mut row = std::mem::take(&mut worker.row);
+        self.pack_rows(rows.clone(), &mut row, worker.scratch.as_mut_slice());
+        if group.tree.is_empty() {
+            let units = self.units(rows.len());
+            let node = group
+                .tree
+                .open(Place { first: 0, height: 0 }, units * self.layout.pair_state_len());
+            self.identity(node, units);
+        }
+        let states = group.tree.fold(&mut |state, other| worker.merge(self, state, other));
+        let (block, slots) = (self.layout.block(), self.layout.slots.state as usize);
+        for b in 0..rows.len().div_ceil(block) {
+            let first = b * block;
+            let count = block.min(rows.len() - first);
+            worker.block_state(self, states, b, count);
+            let row_len = self.layout.row_len();
+            let Worker { state, out: results, scratch, .. } = &mut worker;
+            results.resize(self.layout.out_len());
+            self.stages.finish(
+                self.param,
+                &row.as_slice()[b * row_len..][..row_len],
+                &state.as_slice()[..slots * block],
+                results.as_mut_slice(),
+                scratch.as_mut_slice(),
+            );
+            for (s, values) in results.as_slice().chunks_exact(block).enumerate() {
+                for (lane, value) in values[..count].iter().enumerate() {
+                    out.set_value(first + lane, s, value.store());
+                }
+            }
+        }
+        worker.row = row;
+        self.workers.give(worker);
+    }
+}
+
+/// Lists to results.
+pub(super) fn finish_lists<T: Element, C: Real>(
+    rows: usize,
+    lists: &Lists<C>,
+    out: &mut Out<'_, T>,
+    selection: Selection,
+) {
+    let Selection { dim, preference, .. } = selection;
+    for r in 0..rows {
+        for d in 0..dim {
+            let (values, indices) = lists.list(r * dim + d);
+            for (k, (value, index)) in values.iter().zip(indices).enumerate() {
+                let value = match preference {
+                    Preference::Smallest => *value,
+                    Preference::Largest => value.negated(),
+                };
+                out.set_value(r, k * dim + d, value.store());
+                out.set_index(r, k * dim + d, *index);
+            }
+        }
+    }
+}
+
+impl<C: Real> Worker<C> {
+    pub(super) fn prepare(&mut self, layout: &Layout) {
+        self.scratch.resize(layout.scratch);
+        self.tile.resize(layout.tile_len());
+        self.state.resize(layout.state_len().max(layout.pair_state_len()));
+        self.other.resize(layout.state_len());
+    }
+
+    /// Merge the accumulators of whole units.
+    fn merge<T: Element>(&mut self, sweep: &Sweep<'_, T, C>, state: &mut [C], other: &[C]) {
+        let layout = sweep.layout;
+        let len = layout.pair_state_len();
+        if len == 0 {
+            return;
+        }
+        for (state, other) in state.chunks_exact_mut(len).zip(other.chunks_exact(len)) {
+            match layout.schedule.lanes {
+                Lanes::Rows => sweep.stages.merge(state, other, self.scratch.as_mut_slice()),
+                Lanes::Columns => {
+                    let block = layout.block();
+                    for lane in (0..LANES_OVER_COLUMNS).step_by(block) {
+                        take_lanes(self.state.as_mut_slice(), block, state, lane..lane + block);
+                        take_lanes(self.other.as_mut_slice(), block, other, lane..lane + block);
+                        self.merge_taken(sweep, state, lane..lane + block);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Merge the virtual lanes of one row into lane 0: lane l with lane l + 32, then 16, ... 1.
+    fn fold_lanes<T: Element>(&mut self, sweep: &Sweep<'_, T, C>, state: &mut [C]) {
+        let block = sweep.layout.block();
+        let mut half = LANES_OVER_COLUMNS / 2;
+        while half > 0 {
+            for lane in (0..half).step_by(block) {
+                let to = lane..lane + block.min(half);
+                take_lanes(self.state.as_mut_slice(), block, state, to.clone());
+                let from = to.start + half..to.end + half;
+                take_lanes(self.other.as_mut_slice(), block, state, from);
+                self.merge_taken(sweep, state, to);
+            }
+            half /= 2;
+        }
+    }
+
+    /// Merge the lanes taken to `self.state` and `self.other`, and put them back into a row's `state`.
+    fn merge_taken<T: Element>(
+        &mut self,
+        sweep: &Sweep<'_, T, C>,
+        state: &mut [C],
+        lanes: Range<usize>,
+    ) {
+        let block = sweep.layout.block();
+        let (own, theirs) = (self.state.as_mut_slice(), self.other.as_slice());
+        sweep.stages.merge(own, theirs, self.scratch.as_mut_slice());
+        for (to, from) in state.chunks_exact_mut(LANES_OVER_COLUMNS).zip(own.chunks_exact(block)) {
+            to[lanes.clone()].copy_from_slice(&from[..lanes.len()]);
+        }
+    }
+
+    /// The accumulators of block `b` of the group, one lane a row, into `self.state`.
+    fn block_state<T: Element>(
+        &mut self,
+        sweep: &Sweep<'_, T, C>,
+        states: &mut [C],
+        b: usize,
+        count: usize,
+    ) {
+        let layout = sweep.layout;
+        let (block, slots) = (layout.block(), layout.slots.state as usize);
+        match layout.schedule.lanes {
+            Lanes::Rows => {
+                let len = layout.state_len();
+                self.state.as_mut_slice()[..len].copy_from_slice(&states[b * len..][..len]);
+            }
+            Lanes::Columns => {
+                let len = layout.pair_state_len();
+                let first = b * block;
+                for r in first..first + count {
+                    self.fold_lanes(sweep, &mut states[r * len..][..len]);
+                }
+                let state = self.state.as_mut_slice();
+                for lane in 0..block {
+                    let row = (first + lane.min(count - 1)) * len;
+                    for s in 0..slots {
+                        state[s * block + lane] = states[row + s * LANES_OVER_COLUMNS];
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Copy virtual lanes of one row's accumulators to the front of a block.
+fn take_lanes<C: Real>(to: &mut [C], block: usize, state: &[C], lanes: Range<usize>) {
+    for (to, from) in to.chunks_exact_mut(block).zip(state.chunks_exact(LANES_OVER_COLUMNS)) {
+        to[..lanes.len()].copy_from_slice(&from[lanes.clone()]);
+    }
+}

@@ -1,0 +1,423 @@
+//! Compiled kernels: arguments are checked here, once, before any pointer is formed.
+
+use crate::alias::{Category, Variable};
+use crate::array::Array;
+use crate::cache::{Cache, Origin};
+use crate::compile::{self, Choice};
+use crate::cpu::launch::{Indices, Job, Out, Selection, Threads};
+use crate::dtype::Element;
+use crate::engine::{Compiled, Plan};
+use crate::error::{Error, ErrorKind};
+use crate::genred::Pool;
+use crate::reduce::{Outputs, Reduction};
+use crate::schedule::{self, Lanes};
+use crate::view::{View, ViewMut};
+use std::marker::PhantomData;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// A stage of the compiler whose result [`Kernel::explain`] shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stage {
+    /// The formula as parsed, with places.
+    Parse,
+    /// Operations with dims and how often each changes.
+    Typed,
+    /// The staged scalar program, with transcendental functions as calls.
+    Program,
+    /// How the program is laid over the machine.
+    Schedule,
+    /// Cranelift's intermediate representation of the pair stage.
+    Clif,
+}
+
+impl Stage {
+    /// Every stage, on the way down.
+    pub const ALL: [Stage; 5] =
+        [Stage::Parse, Stage::Typed, Stage::Program, Stage::Schedule, Stage::Clif];
+
+    /// The name that the tool takes.
+    ///
+    /// ```
+    /// assert_eq!(genred::Stage::Program.name(), "program");
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Parse => "parse",
+            Stage::Typed => "typed",
+            Stage::Program => "program",
+            Stage::Schedule => "schedule",
+            Stage::Clif => "clif",
+        }
+    }
+}
+
+/// How a kernel was made.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// The engine that runs it.
+    pub engine: String,
+    /// Where its code came from.
+    pub origin: Origin,
+    /// Time from strings to a callable kernel.
+    pub build_time: Duration,
+    /// Bytes of machine code.
+    pub code_bytes: usize,
+    /// Engines that were asked before, each with the reason why it refused.
+    pub refusals: Vec<(String, String)>,
+}
+
+/// What equal requests of a process share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    plan: Plan,
+    choice: Choice,
+    by_rows: Arc<Compiled>,
+    by_columns: OnceLock<Result<Arc<Compiled>, Error>>,
+}
+
+impl Inner {
+    pub(crate) fn new(plan: Plan, choice: Choice, by_rows: Arc<Compiled>) -> Inner {
+        Inner { plan, choice, by_rows, by_columns: OnceLock::new() }
+    }
+}
+
+/// A compiled reduction: call it on arrays as often as you like, from any thread. Cloning is cheap; the code is freed with the
+/// last clone.
+///
+/// ```
+/// use genred::{View, generic_sum};
+/// let count = generic_sum::<f64>("1", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+/// let (x, y) = ([0.0; 2], [0.0; 5]);
+/// let a = count.call(&[View::new(&x, 2, 1)?, View::new(&y, 5, 1)?])?;
+/// assert_eq!(a.as_slice(), [5.0, 5.0]);
+/// # Ok::<(), genred::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Kernel<T> {
+    inner: Arc<Inner>,
+    cache: Cache,
+    pool: Pool,
+    origin: Origin,
+    build_time: Duration,
+    element: PhantomData<fn(T)>,
+}
+
+/// Rows and columns of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+}
+
+impl<T: Element> Kernel<T> {
+    pub(crate) fn new(
+        inner: Arc<Inner>,
+        cache: Cache,
+        pool: Pool,
+        origin: Origin,
+        build_time: Duration,
+    ) -> Self {
+        Kernel { inner, cache, pool, origin, build_time, element: PhantomData }
+    }
+
+    /// The result: values, or for index reductions the indices in the dtype (-1: no such column).
+    ///
+    /// The result has one row for every row of the output's category, and the output's dim; K-reductions give K times the
+    /// formula's dim, the k-th smallest of each component together. Reductions that give values and indices return the values
+    /// here; see [`call_both`](Kernel::call_both).
+    ///
+    /// # Errors
+    /// `Shape` if arguments do not fit the aliases, naming them; `Range` if the dtype cannot hold every index exactly.
+    pub fn call(&self, args: &[View<'_, T>]) -> Result<Array<T>, Error> {
+        let shape = self.check(args)?;
+        let dim = self.dim();
+        let mut data = allocate(shape.rows, dim)?;
+        self.run_into(args, shape, ViewMut::new(&mut data, shape.rows, dim)?)?;
+        Array::from_vec(shape.rows, dim, data)
+    }
+
+    /// The same into an array of the caller; allocates nothing once buffers have grown to the largest shape seen.
+    ///
+    /// # Errors
+    /// As [`call`](Kernel::call); besides if `out` has not the result's shape. `out` is then unchanged.
+    pub fn call_into<'o>(
+        &self,
+        args: &[View<'_, T>],
+        out: impl Into<ViewMut<'o, T>>,
+    ) -> Result<(), Error> {
+        let shape = self.check(args)?;
+        let out = out.into();
+        if (out.rows(), out.dim()) != (shape.rows, self.dim()) {
+            return Err(Error::shape(format!(
+                "the output array is {} x {}, but the result is {} x {}",
+                out.rows(),
+                out.dim(),
+                shape.rows,
+                self.dim()
+            )));
+        }
+        self.run_into(args, shape, out)
+    }
+
+    /// The exact indices of an index reduction; -1 where there is no such column.
+    ///
+    /// # Errors
+    /// `Usage` if the reduction gives no indices; `Shape` as for [`call`](Kernel::call).
+    pub fn call_indices(&self, args: &[View<'_, T>]) -> Result<Array<i64>, Error> {
+        let shape = self.check(args)?;
+        self.check_gives_indices()?;
+        let dim = self.dim();
+        let mut data = allocate(shape.rows, dim)?;
+        let indices = Indices::Exact(ViewMut::new(&mut data, shape.rows, dim)?);
+        self.run(args, shape, Out { values: None, indices: Some(indices) })?;
+        Array::from_vec(shape.rows, dim, data)
+    }
+
+    /// Values and exact indices of a selection, in one pass.
+    ///
+    /// ```
+    /// use genred::{Genred, Reduction, View};
+    /// let nearest = Genred::<f32>::reduction(Reduction::MinArgMin, "SqDist(x, y)")
+    ///     .output("a = Vi(1)").alias("x = Vi(1)").alias("y = Vj(1)").compile()?;
+    /// let (x, y) = ([2.0f32], [5.0f32, 1.0]);
+    /// let (values, indices) = nearest.call_both(&[View::new(&x, 1, 1)?, View::new(&y, 2, 1)?])?;
+    /// assert_eq!((values[(0, 0)], indices[(0, 0)]), (1.0, 1));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Usage` if the reduction is not a selection; `Shape` as for [`call`](Kernel::call).
+    pub fn call_both(&self, args: &[View<'_, T>]) -> Result<(Array<T>, Array<i64>), Error> {
+        let shape = self.check(args)?;
+        if self.selection().is_none() {
+            let name = self.reduction().name();
+            return Err(Error::usage(format!("`{name}` gives values only")));
+        }
+        let dim = self.dim();
+        let (mut values, mut indices) = (allocate(shape.rows, dim)?, allocate(shape.rows, dim)?);
+        let out = Out {
+            values: Some(ViewMut::new(&mut values, shape.rows, dim)?),
+            indices: Some(Indices::Exact(ViewMut::new(&mut indices, shape.rows, dim)?)),
+        };
+        self.run(args, shape, out)?;
+        let values = Array::from_vec(shape.rows, dim, values)?;
+        Ok((values, Array::from_vec(shape.rows, dim, indices)?))
+    }
+
+    /// Columns of the result.
+    pub fn dim(&self) -> usize {
+        let formula = &self.inner.plan.formula;
+        let weight = (formula.roots.len() > 1).then(|| formula.root_dim(1));
+        self.reduction().output_dim(formula.root_dim(0), weight) as usize
+    }
+
+    /// The reduction.
+    pub fn reduction(&self) -> Reduction {
+        self.inner.plan.reduction
+    }
+
+    /// Number of arguments of a call.
+    pub fn arguments(&self) -> usize {
+        self.inner.plan.formula.variables.len()
+    }
+
+    /// Where the code came from.
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// How the kernel was made.
+    pub fn stats(&self) -> Stats {
+        let compiled = &self.inner.by_rows;
+        Stats {
+            engine: compiled.notes.engine.clone(),
+            origin: self.origin,
+            build_time: self.build_time,
+            code_bytes: compiled.bytes,
+            refusals: compiled.notes.refusals.clone(),
+        }
+    }
+
+    /// What a stage of the compiler made of the formula, as text.
+    ///
+    /// ```
+    /// use genred::{Stage, generic_sum};
+    /// let kde = generic_sum::<f32>("Exp(-SqNorm2(x - y))", "a = Vi(1)", &["x = Vi(3)", "y = Vj(3)"])?;
+    /// assert!(kde.explain(Stage::Typed).contains("Exp"));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    pub fn explain(&self, stage: Stage) -> String {
+        compile::explain(&self.inner.plan, &self.inner.by_rows, stage)
+    }
+
+    pub(crate) fn selection(&self) -> Option<Selection> {
+        Selection::of(self.reduction(), self.inner.plan.formula.root_dim(0))
+    }
+
+    fn run_into(
+        &self,
+        args: &[View<'_, T>],
+        shape: Shape,
+        out: ViewMut<'_, T>,
+    ) -> Result<(), Error> {
+        if self.reduction().outputs() != Outputs::Indices {
+            return self.run(args, shape, Out { values: Some(out), indices: None });
+        }
+        self.check_index_range(shape)?;
+        self.run(args, shape, Out { values: None, indices: Some(Indices::InDtype(out)) })
+    }
+
+    pub(crate) fn check_gives_indices(&self) -> Result<(), Error> {
+        if self.reduction().outputs() == Outputs::Values {
+            let name = self.reduction().name();
+            return Err(Error::usage(format!("`{name}` gives values, not indices")));
+        }
+        Ok(())
+    }
+
+    /// Refuse to round indices to a dtype that cannot hold them.
+    pub(crate) fn check_index_range(&self, shape: Shape) -> Result<(), Error> {
+        let largest = T::DTYPE.largest_exact_index();
+        if shape.columns as u64 > largest + 1 {
+            let message = format!(
+                "{} cannot hold every index of {} columns exactly (up to {largest} it can)",
+                T::DTYPE,
+                shape.columns
+            );
+            return Err(
+                Error::new(ErrorKind::Range, message).help("`call_indices` returns exact integers")
+            );
+        }
+        Ok(())
+    }
+
+    fn run(&self, args: &[View<'_, T>], shape: Shape, out: Out<'_, T>) -> Result<(), Error> {
+        let compiled = self.compiled_for(shape)?;
+        compiled.engine.run(&self.inner.plan, &self.job(args, shape, 0), out)
+    }
+
+    /// A call over columns of which the first has number `first` in the whole reduction.
+    pub(crate) fn job<'a>(
+        &'a self,
+        args: &'a [View<'a, T>],
+        shape: Shape,
+        first: usize,
+    ) -> Job<'a, T> {
+        Job {
+            inputs: args,
+            rows: shape.rows,
+            columns: shape.columns,
+            first,
+            selection: self.selection(),
+            threads: match &self.pool {
+                Pool::Current => Threads::Current,
+                Pool::One => Threads::One,
+                Pool::Own(pool) => Threads::Own(pool),
+            },
+        }
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.inner.plan
+    }
+
+    /// The code for calls of a shape.
+    pub(crate) fn compiled_for(&self, shape: Shape) -> Result<&Compiled, Error> {
+        self.compiled(schedule::lanes(shape.rows, shape.columns))
+    }
+
+    /// The code of a shape class, compiled when first needed.
+    fn compiled(&self, lanes: Lanes) -> Result<&Compiled, Error> {
+        let inner = &*self.inner;
+        match lanes {
+            Lanes::Rows => Ok(&inner.by_rows),
+            Lanes::Columns => {
+                let make = || compile::obtain(&inner.plan, &inner.choice, lanes, &self.cache);
+                let made = inner.by_columns.get_or_init(|| make().map(|(compiled, _)| compiled));
+                made.as_deref().map_err(Error::clone)
+            }
+        }
+    }
+
+    /// Check arguments against the aliases; gives the shape of the call.
+    pub(crate) fn check(&self, args: &[View<'_, T>]) -> Result<Shape, Error> {
+        let plan = &self.inner.plan;
+        let variables = &plan.formula.variables;
+        if args.len() != variables.len() {
+            let names: Vec<&str> = variables.iter().map(|v| v.name.as_str()).collect();
+            return Err(Error::shape(format!(
+                "{} arguments are given, but the formula has {}: {}",
+                args.len(),
+                variables.len(),
+                names.join(", ")
+            )));
+        }
+        let mut known: [Option<(usize, &Variable)>; 2] = [None, None];
+        for (view, variable) in args.iter().zip(variables) {
+            check_argument(view, variable)?;
+            let axis = match variable.category {
+                Category::I => 0,
+                Category::J => 1,
+                Category::Param => continue,
+            };
+            match known[axis] {
+                None => known[axis] = Some((view.rows(), variable)),
+                Some((rows, first)) if rows != view.rows() => {
+                    return Err(Error::shape(format!(
+                        "`{}` has {rows} rows, but `{}` has {}: all {} arguments have one row for every {}",
+                        first.name,
+                        variable.name,
+                        view.rows(),
+                        variable.category.text(),
+                        if axis == 0 { "i" } else { "j" },
+                    )));
+                }
+                Some(_) => {}
+            }
+        }
+        let [i, j] = known.map(|axis| axis.map_or(1, |(rows, _)| rows));
+        Ok(match plan.rows {
+            Category::J => Shape { rows: j, columns: i },
+            _ => Shape { rows: i, columns: j },
+        })
+    }
+}
+
+fn check_argument<T: Element>(view: &View<'_, T>, variable: &Variable) -> Result<(), Error> {
+    let Variable { name, category, dim } = variable;
+    let declared = format!("`{name} = {}({dim})`", category.text());
+    if *category != Category::Param && view.is_vector() {
+        return Err(Error::shape(format!(
+            "`{name}` is a one-dimensional array of {} numbers, but {declared} needs rows of {dim}",
+            view.dim()
+        ))
+        .help("`View::new(&data, rows, dim)` makes rows of a slice"));
+    }
+    if view.dim() != *dim as usize {
+        return Err(Error::shape(format!(
+            "`{name}` has dim {}, but the alias is {declared}",
+            view.dim()
+        )));
+    }
+    if *category == Category::Param && view.rows() != 1 {
+        return Err(Error::shape(format!(
+            "`{name}` has {} rows, but {declared} is one vector for the whole call",
+            view.rows()
+        )));
+    }
+    Ok(())
+}
+
+/// A result of `rows * dim` zeros.
+fn allocate<T: Copy + Default>(rows: usize, dim: usize) -> Result<Vec<T>, Error> {
+    let len = rows.checked_mul(dim).filter(|len| len.checked_mul(size_of::<T>()).is_some());
+    let mut data = Vec::new();
+    let len = len
+        .filter(|len| data.try_reserve_exact(*len).is_ok())
+        .ok_or_else(|| Error::shape(format!("no memory for a result of {rows} x {dim}")))?;
+    data.resize(len, T::default());
+    Ok(data)
+}

@@ -5,8 +5,10 @@
 
 mod exp2;
 mod scalar;
+mod soft_dtw;
 mod stage;
 mod steps;
+mod tensor;
 
 use super::builder::{Builder, Functions, Sharing};
 use super::program::{ArrayId, Program, Space};
@@ -27,6 +29,17 @@ pub enum Scheme {
     Block,
     /// Compensated.
     Kahan,
+}
+
+impl Scheme {
+    /// The name in keys and printed schedules.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scheme::Direct => "direct",
+            Scheme::Block => "block",
+            Scheme::Kahan => "kahan",
+        }
+    }
 }
 
 /// What is lowered.
@@ -69,6 +82,7 @@ pub fn build(source: &Source<'_>) -> Lowered {
     steps::emit(&mut lowering, source);
     let mut program = lowering.b.finish();
     super::dce::eliminate(&mut program);
+    debug_assert_eq!(super::verify::verify(&program), Ok(()), "lowering keeps the program's rules");
     Lowered { program, inputs }
 }
 
@@ -108,12 +122,18 @@ fn declare_inputs(l: &mut Lowering<'_>, rows: Category) -> Vec<Option<ArrayId>> 
             let variable = &formula.variables[position as usize];
             let space =
                 space(node.variability, rows).expect("a variable does not vary with the pair");
-            let array = l.b.array(format!("v{position}"), space, variable.dim);
+            let array = l.b.array(printed_name(&variable.name, position), space, variable.dim);
             l.held(NodeId(k as u32), array);
             inputs[position as usize] = Some(array);
         }
     }
     inputs
+}
+
+/// The alias, or for an inline variable its position.
+fn printed_name(name: &str, position: u32) -> String {
+    let is_alias = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if is_alias { name.to_owned() } else { format!("v{position}") }
 }
 
 /// Store every node that a later stage uses, in the stage where it first can be computed.
@@ -176,6 +196,7 @@ fn is_trivial(formula: &Formula, mut id: NodeId) -> bool {
         match node.op {
             Op::Variable(_) | Op::Constant(_) => return true,
             Op::Extract { .. } | Op::Broadcast => id = node.args[0],
+            Op::Gather { ref axes, .. } if axes.len() == 1 => id = node.args[0],
             _ => return false,
         }
     }

@@ -224,14 +224,13 @@ fn contraction<'p>(source: &Source<'p>, scope: &mut Scope<'p>, id: LoopId) {
         scope.text.close();
     }
     let places = PairPlaces { source, staged };
+    scope.text.open("");
     for (k, Staged { width, .. }) in places.staged.iter().enumerate() {
         let each = (depth * width).div_ceil(tiling.threads());
         scope.text.line(format!("real ahead{k}[{each}];"));
     }
     let counter = scope.counter(id);
-    scope.text.open("");
     fetch(source, scope, &places.staged, "0", count);
-    scope.text.close();
     scope.text.line("#pragma unroll 1");
     scope.text.open(format!("for (int begin = 0; begin < {count}; begin += {depth})"));
     if !places.staged.is_empty() {
@@ -261,6 +260,7 @@ fn contraction<'p>(source: &Source<'p>, scope: &mut Scope<'p>, id: LoopId) {
         scope.text.close();
         scope.text.line("}");
     }
+    scope.text.close();
     scope.text.close();
     for carried in &body.carried {
         let name = scope.name(carried.param);

@@ -39,6 +39,8 @@ mod memory;
 mod pack;
 pub mod stages;
 pub mod target;
+#[cfg(target_arch = "x86_64")]
+pub mod wide;
 
 use crate::dtype::Float;
 use crate::loops::program::Program;

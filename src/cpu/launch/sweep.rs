@@ -4,10 +4,11 @@ use super::super::layout::Layout;
 use super::super::memory::{Buffer, Pool};
 use super::super::pack;
 use super::super::stages::{Pairs, Stages};
-use super::{Group, Job, Out, Selection, Worker};
+use super::select::{self, Selecting};
+use super::tree::Place;
+use super::{Group, Job, Out, Worker};
 use crate::dtype::{Element, Real};
 use crate::loops::program::Space;
-use crate::reduce::Preference;
 use crate::schedule::{LANES_OVER_COLUMNS, Lanes};
 use std::ops::Range;
 
@@ -32,6 +33,34 @@ pub(super) struct Sweep<'a, T, C> {
 }
 
 impl<T: Element, C: Real> Sweep<'_, T, C> {
+    /// The tiles of the job's columns, numbered among those of the whole reduction.
+    pub(super) fn tiles_of_job(&self) -> Range<usize> {
+        let size = self.layout.schedule.tile as usize;
+        self.job.first / size..(self.job.first + self.job.columns).div_ceil(size)
+    }
+
+    /// Accumulate all rows over tiles, `held` at a time; `waiting` then has every group.
+    pub(super) fn panels(
+        &self,
+        tiles: Range<usize>,
+        held: usize,
+        panel: &mut Buffer<C>,
+        waiting: &mut Vec<Group<C>>,
+    ) {
+        waiting.resize_with(self.job.rows.div_ceil(self.group_rows), Group::default);
+        for (g, group) in waiting.iter_mut().enumerate() {
+            let first = g * self.group_rows;
+            self.clear(group, first..self.job.rows.min(first + self.group_rows));
+        }
+        panel.resize(held.min(tiles.len()) * self.layout.col_len());
+        for start in tiles.clone().step_by(held) {
+            let range = start..tiles.end.min(start + held);
+            self.pack(range.clone(), panel.as_mut_slice());
+            let here = Sweep { panel: panel.as_slice(), first_tile: start, ..*self };
+            here.partly(0..self.job.rows, range, waiting);
+        }
+    }
+
     /// Pack tiles into the front of `panel` and run the column stage on them.
     pub(super) fn pack(&self, tiles: Range<usize>, panel: &mut [C]) {
         let len = self.layout.col_len();
@@ -62,10 +91,11 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         self.workers.give(worker);
     }
 
-    /// The columns of a tile.
-    fn columns_of(&self, tile: usize) -> Range<usize> {
+    /// The columns of a tile, counted from the job's first.
+    pub(super) fn columns_of(&self, tile: usize) -> Range<usize> {
         let size = self.layout.schedule.tile as usize;
-        tile * size..self.job.columns.min((tile + 1) * size)
+        let start = tile * size - self.job.first;
+        start..self.job.columns.min(start + size)
     }
 
     /// Where `rows` divide into two halves of whole groups; `None` if they are one.
@@ -137,8 +167,10 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         if splits == 0 || tiles.len() < 2 {
             return self.tiles_here(rows, tiles, group);
         }
-        let half = tiles.len().next_power_of_two() / 2;
-        let mid = tiles.start + half;
+        // The largest node boundary inside: the highest bit in which the first and the last tile differ.
+        let last = tiles.end - 1;
+        let bit = (tiles.start ^ last).ilog2();
+        let mid = last >> bit << bit;
         let (a, b) = (tiles.start..mid, mid..tiles.end);
         let mut right = self.groups.take();
         self.clear(&mut right, rows.clone());
@@ -151,7 +183,7 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         worker.prepare(self.layout);
         group.tree.append(&right.tree, &mut |state, other| worker.merge(self, state, other));
         if self.job.selection.is_some() {
-            group.lists.append(&right.lists);
+            group.lists.join(&right.lists);
         }
         self.workers.give(worker);
         self.groups.give(right);
@@ -167,15 +199,10 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
             let col = &self.panel[(tile - self.first_tile) * len..][..len];
             match self.job.selection {
                 None => self.sum_tile(rows.len(), tile, col, row.as_slice(), group, &mut worker),
-                Some(selection) => self.select_tile(
-                    rows.len(),
-                    tile,
-                    col,
-                    row.as_slice(),
-                    group,
-                    &mut worker,
-                    selection,
-                ),
+                Some(selection) => {
+                    let block = Selecting { sweep: self, selection, rows: rows.len() };
+                    block.tile(tile, col, row.as_slice(), &mut group.lists, &mut worker);
+                }
             }
         }
         worker.row = row;
@@ -203,7 +230,7 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
     }
 
     /// How many times `pair` runs for a group: blocks, or rows with lanes over columns.
-    fn units(&self, rows: usize) -> usize {
+    pub(super) fn units(&self, rows: usize) -> usize {
         match self.layout.schedule.lanes {
             Lanes::Rows => rows.div_ceil(self.layout.block()),
             Lanes::Columns => rows,
@@ -211,7 +238,7 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
     }
 
     /// The `Row` slots that `pair` reads for a unit.
-    fn unit_row<'r>(&self, row: &'r [C], unit: usize) -> &'r [C] {
+    pub(super) fn unit_row<'r>(&self, row: &'r [C], unit: usize) -> &'r [C] {
         let (block, len) = (self.layout.block(), self.layout.row_len());
         match self.layout.schedule.lanes {
             Lanes::Rows => &row[unit * len..][..len],
@@ -231,7 +258,7 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
     ) {
         let (units, len) = (self.units(rows), self.layout.pair_state_len());
         let columns = self.columns_of(tile).len();
-        let node = group.tree.open(0, units * len);
+        let node = group.tree.open(Place { first: tile as u64, height: 0 }, units * len);
         self.identity(node, units);
         for unit in 0..units {
             self.stages.pair(Pairs {
@@ -259,88 +286,10 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a tile, a group and the memory to meet in")]
-    fn select_tile(
-        &self,
-        rows: usize,
-        tile: usize,
-        col: &[C],
-        row: &[C],
-        group: &mut Group<C>,
-        worker: &mut Worker<C>,
-        selection: Selection,
-    ) {
-        let columns = self.columns_of(tile);
-        let lanes = self.layout.pair_state_len() / self.layout.slots.state as usize;
-        let by_rows = self.layout.schedule.lanes == Lanes::Rows;
-        let Selection { dim, .. } = selection;
-        for unit in 0..self.units(rows) {
-            let first_row = if by_rows { unit * lanes } else { unit };
-            let unit_rows = if by_rows { lanes.min(rows - first_row) } else { 1 };
-            let lists = &mut group.lists;
-            let state = worker.state.as_mut_slice();
-            state.fill(C::INFINITY);
-            for (d, slot) in state.chunks_exact_mut(lanes).take(dim).enumerate() {
-                let threshold = |r: usize| lists.threshold((first_row + r) * dim + d);
-                if by_rows {
-                    for (r, lane) in slot.iter_mut().enumerate() {
-                        *lane = if r < unit_rows { threshold(r) } else { C::NAN };
-                    }
-                } else {
-                    slot.fill(threshold(0));
-                }
-            }
-            let mut at = 0;
-            while at < columns.len() {
-                let done = self.stages.pair(Pairs {
-                    param: self.param,
-                    row: self.unit_row(row, unit),
-                    col,
-                    state,
-                    tile: worker.tile.as_mut_slice(),
-                    scratch: worker.scratch.as_mut_slice(),
-                    columns: at..columns.len(),
-                });
-                at += done.columns;
-                if done.hit {
-                    let chunk = self.layout.schedule.chunk as usize;
-                    let seen = (done.columns - 1) % chunk + 1;
-                    let first = (columns.start + at - seen) as i64;
-                    let tile = worker.tile.as_slice();
-                    for d in 0..dim {
-                        let values = &tile[d * chunk * if by_rows { lanes } else { 1 }..];
-                        let limits = &mut state[d * lanes..][..lanes];
-                        for c in 0..seen {
-                            let index = first + c as i64;
-                            if by_rows {
-                                let values = &values[c * lanes..][..lanes];
-                                let pairs = values.iter().zip(&*limits);
-                                if !pairs.fold(false, |any, (v, limit)| any | (v <= limit)) {
-                                    continue;
-                                }
-                                for (r, value) in values.iter().enumerate() {
-                                    if *value <= limits[r] {
-                                        let list = (first_row + r) * dim + d;
-                                        lists.offer(list, *value, index);
-                                        limits[r] = lists.threshold(list);
-                                    }
-                                }
-                            } else if values[c] <= limits[0] {
-                                let list = first_row * dim + d;
-                                lists.offer(list, values[c], index);
-                                limits.fill(lists.threshold(list));
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-
     /// Accumulators or lists to results.
     fn finish(&self, rows: Range<usize>, group: &mut Group<C>, mut out: Out<'_, T>) {
         match self.job.selection {
-            Some(selection) => finish_lists(rows.len(), group, &mut out, selection),
+            Some(selection) => select::finish(rows.len(), &group.lists, &mut out, selection),
             None => self.finish_sums(rows, group, &mut out),
         }
     }
@@ -352,7 +301,9 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         self.pack_rows(rows.clone(), &mut row, worker.scratch.as_mut_slice());
         if group.tree.is_empty() {
             let units = self.units(rows.len());
-            let node = group.tree.open(0, units * self.layout.pair_state_len());
+            let node = group
+                .tree
+                .open(Place { first: 0, height: 0 }, units * self.layout.pair_state_len());
             self.identity(node, units);
         }
         let states = group.tree.fold(&mut |state, other| worker.merge(self, state, other));
@@ -382,30 +333,8 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
     }
 }
 
-fn finish_lists<T: Element, C: Real>(
-    rows: usize,
-    group: &Group<C>,
-    out: &mut Out<'_, T>,
-    selection: Selection,
-) {
-    let Selection { dim, preference, .. } = selection;
-    for r in 0..rows {
-        for d in 0..dim {
-            let (values, indices) = group.lists.list(r * dim + d);
-            for (k, (value, index)) in values.iter().zip(indices).enumerate() {
-                let value = match preference {
-                    Preference::Smallest => *value,
-                    Preference::Largest => value.negated(),
-                };
-                out.set_value(r, k * dim + d, value.store());
-                out.set_index(r, k * dim + d, *index);
-            }
-        }
-    }
-}
-
 impl<C: Real> Worker<C> {
-    fn prepare(&mut self, layout: &Layout) {
+    pub(super) fn prepare(&mut self, layout: &Layout) {
         self.scratch.resize(layout.scratch);
         self.tile.resize(layout.tile_len());
         self.state.resize(layout.state_len().max(layout.pair_state_len()));

@@ -5,8 +5,10 @@
 
 mod exp2;
 mod scalar;
+mod soft_dtw;
 mod stage;
 mod steps;
+mod tensor;
 
 use super::builder::{Builder, Functions, Sharing};
 use super::program::{ArrayId, Program, Space};
@@ -27,6 +29,17 @@ pub enum Scheme {
     Block,
     /// Compensated.
     Kahan,
+}
+
+impl Scheme {
+    /// The name in keys and printed schedules.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scheme::Direct => "direct",
+            Scheme::Block => "block",
+            Scheme::Kahan => "kahan",
+        }
+    }
 }
 
 /// What is lowered.
@@ -183,6 +196,7 @@ fn is_trivial(formula: &Formula, mut id: NodeId) -> bool {
         match node.op {
             Op::Variable(_) | Op::Constant(_) => return true,
             Op::Extract { .. } | Op::Broadcast => id = node.args[0],
+            Op::Gather { ref axes, .. } if axes.len() == 1 => id = node.args[0],
             _ => return false,
         }
     }

@@ -1,0 +1,179 @@
+//! Numbers with an interval that every correct engine's number lies in, and the rounding that widens intervals.
+
+use crate::dtype::{DType, Float};
+
+/// A number of the oracle, and the interval that a correct engine's number lies in.
+///
+/// The interval is one of: finite; a single infinity or NaN, which an engine must give too; or *unknown*, where a correct
+/// engine may give anything (the operation jumps within what rounding can do to its operands).
+#[derive(Clone, Copy, Debug)]
+pub struct Bounded {
+    /// What the oracle computed; the infinity of its sign where the compute type certainly overflows.
+    pub value: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl Bounded {
+    /// A number that every engine must have, NaN and infinities included.
+    pub fn exact(value: f64) -> Self {
+        Self { value, low: value, high: value }
+    }
+
+    /// A number of which nothing can be said.
+    pub fn unknown(value: f64) -> Self {
+        Self { value, low: f64::NEG_INFINITY, high: f64::INFINITY }
+    }
+
+    pub(super) fn hull(value: f64, ends: [f64; 2]) -> Self {
+        let [a, b] = ends;
+        if a.is_nan() || b.is_nan() || value.is_nan() {
+            return Self::unknown(value);
+        }
+        Self { value, low: a.min(b).min(value), high: a.max(b).max(value) }
+    }
+
+    /// Whether every engine must have this very number.
+    pub fn is_exact(&self) -> bool {
+        self.low == self.high || self.is_nan()
+    }
+
+    /// Whether it is NaN on every engine.
+    pub fn is_nan(&self) -> bool {
+        self.low.is_nan()
+    }
+
+    /// Whether nothing can be said of it.
+    pub fn is_unknown(&self) -> bool {
+        self.low != self.high && (self.low.is_infinite() || self.high.is_infinite())
+    }
+
+    pub(super) fn is_finite(&self) -> bool {
+        self.low.is_finite() && self.high.is_finite()
+    }
+
+    /// Largest distance of a correct engine's number from the value: infinite if unknown, 0 for infinities and NaN.
+    pub fn error(&self) -> f64 {
+        if self.is_exact() { 0.0 } else { (self.high - self.value).max(self.value - self.low) }
+    }
+
+    /// Largest magnitude.
+    pub(super) fn magnitude(&self) -> f64 {
+        self.low.abs().max(self.high.abs())
+    }
+
+    /// Whether a correct engine may give this number; anything is allowed where nothing is known.
+    pub fn allows(&self, number: f64) -> bool {
+        self.is_unknown()
+            || (self.is_nan() && number.is_nan())
+            || (self.low <= number && number <= self.high)
+    }
+
+    /// After the one rounding to the type of the result: nothing is lost where that is the compute type.
+    pub fn stored(self, compute: Float, dtype: DType) -> Self {
+        match (compute, dtype) {
+            (Float::F32, DType::F32) | (_, DType::F64) => self,
+            (Float::F64, DType::F32) => Rounding::of(Float::F32).round(self, 1.0),
+            (_, DType::F16) => Rounding::new(11, 2f64.powi(-24), 65_504.0).round(self, 1.0),
+        }
+    }
+}
+
+/// What one rounding can do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rounding {
+    /// Relative error of one rounding of the engine and one of the oracle's.
+    pub(super) unit: f64,
+    /// Absolute error where the result is subnormal.
+    pub(super) tiny: f64,
+    /// Smallest normal number.
+    pub(super) normal: f64,
+    /// Largest finite number.
+    pub(super) largest: f64,
+    /// Bits of the significand.
+    pub(super) bits: i32,
+    /// The type is float64, in which the oracle's own roundings are not negligible.
+    is_double: bool,
+}
+
+/// Multiple of the largest finite number from which on a result overflows however it is computed.
+const CERTAINLY_BEYOND: f64 = 4.0;
+
+/// Unit roundoff of float64, in which the oracle computes.
+const ORACLE_UNIT: f64 = f64::EPSILON / 2.0;
+
+impl Rounding {
+    /// A type with `bits` of significand, and its smallest and largest positive numbers.
+    fn new(bits: i32, tiny: f64, largest: f64) -> Self {
+        Self {
+            unit: 2f64.powi(-bits) + ORACLE_UNIT,
+            tiny,
+            normal: tiny * 2f64.powi(bits - 1),
+            largest,
+            bits,
+            is_double: bits == 53,
+        }
+    }
+
+    pub(super) fn of(float: Float) -> Self {
+        match float {
+            Float::F32 => Self::new(24, 2f64.powi(-149), f64::from(f32::MAX)),
+            Float::F64 => Self::new(53, f64::from_bits(1), f64::MAX),
+        }
+    }
+
+    /// The interval after `count` roundings, each relative to the number. Signs and zeros survive rounding. Beyond the largest
+    /// finite number lies infinity, if that is certain.
+    pub(super) fn round(&self, x: Bounded, count: f64) -> Bounded {
+        if x.is_nan() || x.is_unknown() || (x.is_exact() && x.low.is_infinite()) {
+            return x;
+        }
+        let away = |end: f64| count * (self.unit * end.abs() + self.tiny);
+        let mut low = x.low - away(x.low);
+        let mut high = x.high + away(x.high);
+        if x.low >= 0.0 {
+            low = low.max(0.0);
+        }
+        if x.high <= 0.0 {
+            high = high.min(0.0);
+        }
+        // Within a factor of the limit a fused multiply-add may still come back.
+        if low > CERTAINLY_BEYOND * self.largest {
+            return Bounded::exact(f64::INFINITY);
+        }
+        if high < -CERTAINLY_BEYOND * self.largest {
+            return Bounded::exact(f64::NEG_INFINITY);
+        }
+        if low < -self.largest || high > self.largest {
+            return Bounded::unknown(x.value);
+        }
+        Bounded { value: x.value, low, high }
+    }
+
+    /// Whether the compute type has this very number.
+    pub(super) fn holds(&self, number: f64) -> bool {
+        self.is_double || f64::from(number as f32) == number
+    }
+
+    /// Whether a sum of numbers, all multiples of 2^`grid`, is exact in any order of summation, given the sum of their
+    /// magnitudes.
+    pub(super) fn sums_exactly(&self, grid: i32, magnitudes: f64) -> bool {
+        magnitudes <= 2f64.powi((grid + self.bits).min(1023))
+    }
+}
+
+/// The exponent of the lowest set bit: the finest power of two that a finite number is a multiple of; large for 0.
+pub(super) fn grid(number: f64) -> i32 {
+    if number == 0.0 {
+        return 2000;
+    }
+    let bits = number.to_bits();
+    let exponent = ((bits >> 52) & 0x7ff) as i32;
+    let significand = bits & ((1 << 52) - 1);
+    if exponent == 0 {
+        return -1074 + significand.trailing_zeros() as i32;
+    }
+    exponent - 1075 + (significand | 1 << 52).trailing_zeros() as i32
+}

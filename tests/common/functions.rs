@@ -52,6 +52,8 @@ pub fn program(function: Function, float: Float, fma: bool) -> Lowered {
 /// A function of pairs of arguments, the second of which only some functions use.
 pub fn evaluate<T: Real>(kernel: &dyn Stages<T>, args: &[[T; 2]]) -> Vec<T> {
     let block = kernel.layout().block();
+    let mut param = vec![T::from_f64(0.0); kernel.layout().slots.param as usize];
+    kernel.param(&mut param, &mut []);
     let mut memory = vec![T::from_f64(0.0); 3 * block + 16];
     let start = memory.as_ptr().align_offset(64);
     let row = &mut memory[start..][..3 * block];
@@ -60,7 +62,7 @@ pub fn evaluate<T: Real>(kernel: &dyn Stages<T>, args: &[[T; 2]]) -> Vec<T> {
         for (k, [x, y]) in lanes.iter().enumerate() {
             (row[k], row[block + k]) = (*x, *y);
         }
-        kernel.row(&[], row, &mut []);
+        kernel.row(&param, row, &mut []);
         results.extend(&row[2 * block..][..lanes.len()]);
     }
     results
@@ -103,7 +105,6 @@ impl Exact {
     /// The value of a function of finite arguments in its domain.
     pub fn value(&mut self, function: Function, x: f64, y: f64) -> Number {
         let (p, cc) = (PRECISION, &mut self.constants);
-        let exact = |v: f64| BigFloat::from_f64(v, p);
         let (a, b) = (exact(x), exact(y));
         Number(match function {
             Function::Exp => a.exp(p, NEAREST, cc),
@@ -128,6 +129,16 @@ impl Exact {
     }
 }
 
+/// A float64 as a number; in two steps where it is subnormal, which the conversion itself takes for a normal one.
+fn exact(value: f64) -> BigFloat {
+    if value.is_normal() || value == 0.0 {
+        return BigFloat::from_f64(value, PRECISION);
+    }
+    let mut number = BigFloat::from_f64(value * 2f64.powi(128), PRECISION);
+    number.set_exponent(number.exponent().expect("the value is finite") - 128);
+    number
+}
+
 impl Number {
     /// The nearest float64 to 64 bits of it; enough to see its size.
     pub fn to_f64(&self) -> f64 {
@@ -140,7 +151,7 @@ impl Number {
 
     /// `self - other`, rounded to float64.
     pub fn minus(&self, other: f64) -> f64 {
-        Number(self.0.sub(&BigFloat::from_f64(other, 64), PRECISION, NEAREST)).to_f64()
+        Number(self.0.sub(&exact(other), PRECISION, NEAREST)).to_f64()
     }
 }
 

@@ -81,14 +81,6 @@ impl Places {
         declared.expect("a verified stage uses spaces that it may use").1
     }
 
-    /// Declare scratch memory, or change its strides.
-    pub(super) fn scratch(&mut self, place: Place) {
-        match self.strides.iter_mut().find(|(space, _)| *space == Space::Temp) {
-            Some(declared) => declared.1 = place,
-            None => self.declare(Space::Temp, None, place),
-        }
-    }
-
     /// The pointer that follows a key.
     pub(super) fn pointer(&self, key: &Key) -> Option<Virtual> {
         let found = self.pointers.iter().rev().find(|(k, _)| k == key);
@@ -155,9 +147,7 @@ impl Places {
         for key in keys.iter().filter(|key| key.space == space) {
             let base = self.pointer(key);
             let pointer = match (base, ahead) {
-                (Some(base), Some(ahead)) => {
-                    f.emit(Class::General, Op::Index(1), &[base, ahead])
-                }
+                (Some(base), Some(ahead)) => f.emit(Class::General, Op::Index(1), &[base, ahead]),
                 _ => Self::copy(f, base),
             };
             advance.steps.push((pointer, by));

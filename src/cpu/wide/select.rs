@@ -395,7 +395,8 @@ impl<'a> Select<'a> {
         match stmt {
             Stmt::Let(value) => {
                 let vectors = &self.values[value.index()];
-                let made = vectors.shape.is_some_and(|s| vectors.registers[s.position(at)].is_some());
+                let made =
+                    vectors.shape.is_some_and(|s| vectors.registers[s.position(at)].is_some());
                 if !made {
                     self.define(*value, at);
                 }
@@ -553,7 +554,8 @@ impl<'a> Select<'a> {
             self.unite(&definition.body, ends, c.param, c.next);
         }
         let bound = self.bound;
-        self.bound += definition.carried.iter().map(|c| self.instances(c.param).count()).sum::<usize>();
+        self.bound +=
+            definition.carried.iter().map(|c| self.instances(c.param).count()).sum::<usize>();
         self.open.push(id);
         let keys = self.keys(&[&definition.body]);
         let advance = self.places.open_loop(&mut self.f, &keys, id, 1);

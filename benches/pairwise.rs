@@ -4,6 +4,7 @@
 //! brackets how many times faster than the loop it is. `compile` is from strings to a callable kernel, `call` the time of one
 //! call at M = N = 10.
 
+use genred::cache::{Cache, Mode, Options};
 use genred::{Backend, Genred, Reduction, View};
 use std::time::{Duration, Instant};
 
@@ -142,7 +143,8 @@ fn least(times: &[Duration]) -> f64 {
     times.iter().min().expect("some repeats").as_secs_f64()
 }
 
-const ENGINES: [(&str, Backend); 1] = [("clif", Backend::Clif)];
+const ENGINES: [(&str, Backend); 3] =
+    [("clif", Backend::Clif), ("avx2", Backend::Avx2), ("avx512", Backend::Avx512)];
 const REPEATS: usize = 5;
 
 fn dims(problem: &Problem) -> Vec<(bool, usize)> {
@@ -182,6 +184,7 @@ fn bench<T: genred::Element>(problem: &Problem, with_loop: bool) {
                 .output(problem.output)
                 .aliases(problem.aliases.iter().copied())
                 .backend(*backend)
+                .cache(&Cache::open(Options::new().mode(Mode::Off)))
                 .single_threaded()
                 .compile()
                 .ok()
@@ -229,6 +232,7 @@ fn latency() {
             Genred::<f32>::reduction(problem.reduction, problem.formula)
                 .output(problem.output)
                 .aliases(problem.aliases.iter().copied())
+                .cache(&Cache::open(Options::new().mode(Mode::Off)))
                 .compile()
                 .expect("a kernel")
         };

@@ -2,76 +2,21 @@
 
 use crate::alias::{Category, Variable};
 use crate::array::Array;
-use crate::cpu::launch::{Indices, Job, Launcher, Out, Selection, Threads};
-use crate::cpu::layout::Layout;
-use crate::dtype::{Element, Float};
+use crate::cache::{Cache, Origin};
+use crate::compile::{self, Choice};
+use crate::cpu::launch::{Indices, Job, Out, Selection, Threads};
+use crate::dtype::Element;
+use crate::engine::{Compiled, Plan};
 use crate::error::{Error, ErrorKind};
-use crate::formula::Formula;
-use crate::genred::{self, Backend, Pool};
-use crate::loops::build::Scheme;
+use crate::genred::Pool;
 use crate::reduce::{Outputs, Reduction};
 use crate::schedule::{self, Lanes};
 use crate::view::{View, ViewMut};
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// Where the code of a kernel came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Origin {
-    /// Compiled now.
-    Compiled,
-    /// An equal kernel of this process.
-    Memory,
-    /// The cache on disk.
-    Disk,
-}
-
-impl Origin {
-    /// As `--stats` prints it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Origin::Compiled => "compiled",
-            Origin::Memory => "memory",
-            Origin::Disk => "disk",
-        }
-    }
-}
-
-/// Everything that the code of a kernel depends on besides the shape class.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) text: String,
-    pub(crate) formula: Formula,
-    pub(crate) rows: Category,
-    pub(crate) reduction: Reduction,
-    pub(crate) scheme: Scheme,
-    pub(crate) float: Float,
-    pub(crate) backend: Backend,
-}
-
-/// A launcher of either compute type.
-#[derive(Debug)]
-pub(crate) enum Engine {
-    F32(Launcher<f32>),
-    F64(Launcher<f64>),
-}
-
-impl Engine {
-    pub(crate) fn layout(&self) -> &Layout {
-        match self {
-            Engine::F32(launcher) => launcher.layout(),
-            Engine::F64(launcher) => launcher.layout(),
-        }
-    }
-
-    fn run<T: Element>(&self, job: &Job<'_, T>, out: Out<'_, T>) {
-        match self {
-            Engine::F32(launcher) => launcher.run(job, out),
-            Engine::F64(launcher) => launcher.run(job, out),
-        }
-    }
-}
+mod prepare;
 
 /// A stage of the compiler whose result [`Kernel::explain`] shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -110,40 +55,35 @@ impl Stage {
     }
 }
 
-/// Code of one shape class, ready to be called.
-#[derive(Debug)]
-pub(crate) struct Compiled {
-    pub(crate) engine: Engine,
-    pub(crate) name: &'static str,
-    /// Engines that were asked first, and why they refused.
-    pub(crate) refusals: Vec<(&'static str, String)>,
-    pub(crate) origin: Origin,
-    pub(crate) seconds: f64,
-    pub(crate) bytes: usize,
-}
-
 /// How a kernel was made.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Stats {
     /// The engine that runs it.
-    pub engine: &'static str,
+    pub engine: String,
     /// Where its code came from.
     pub origin: Origin,
-    /// Seconds from strings to a callable kernel.
-    pub compile_seconds: f64,
+    /// Time from strings to a callable kernel.
+    pub build_time: Duration,
     /// Bytes of machine code.
     pub code_bytes: usize,
     /// Engines that were asked before, each with the reason why it refused.
-    pub refusals: Vec<(&'static str, String)>,
+    pub refusals: Vec<(String, String)>,
 }
 
+/// What equal requests of a process share.
 #[derive(Debug)]
-struct Inner {
+pub(crate) struct Inner {
     plan: Plan,
-    by_rows: Compiled,
-    by_columns: OnceLock<Result<Compiled, Error>>,
-    pool: Pool,
+    choice: Choice,
+    by_rows: Arc<Compiled>,
+    by_columns: OnceLock<Result<(Arc<Compiled>, Origin), Error>>,
+}
+
+impl Inner {
+    pub(crate) fn new(plan: Plan, choice: Choice, by_rows: Arc<Compiled>) -> Inner {
+        Inner { plan, choice, by_rows, by_columns: OnceLock::new() }
+    }
 }
 
 /// A compiled reduction: call it on arrays as often as you like, from any thread. Cloning is cheap; the code is freed with the
@@ -160,6 +100,10 @@ struct Inner {
 #[derive(Clone, Debug)]
 pub struct Kernel<T> {
     inner: Arc<Inner>,
+    cache: Cache,
+    pool: Pool,
+    origin: Origin,
+    build_time: Duration,
     element: PhantomData<fn(T)>,
 }
 
@@ -171,9 +115,24 @@ pub(crate) struct Shape {
 }
 
 impl<T: Element> Kernel<T> {
-    pub(crate) fn new(plan: Plan, compiled: Compiled, pool: Pool) -> Self {
-        let inner = Inner { plan, by_rows: compiled, by_columns: OnceLock::new(), pool };
-        Kernel { inner: Arc::new(inner), element: PhantomData }
+    pub(crate) fn new(
+        inner: Arc<Inner>,
+        cache: Cache,
+        pool: Pool,
+        origin: Origin,
+        build_time: Duration,
+    ) -> Self {
+        Kernel { inner, cache, pool, origin, build_time, element: PhantomData }
+    }
+
+    /// A kernel of another plan with this one's options.
+    pub(crate) fn sibling(&self, plan: Plan) -> Result<Kernel<T>, Error> {
+        let start = Instant::now();
+        let choice = self.inner.choice.clone();
+        let (by_rows, origin) = compile::obtain(&plan, &choice, Lanes::Rows, &self.cache)?;
+        let inner = Arc::new(Inner::new(plan, choice, by_rows));
+        let (cache, pool) = (self.cache.clone(), self.pool.clone());
+        Ok(Kernel::new(inner, cache, pool, origin, start.elapsed()))
     }
 
     /// The result: values, or for index reductions the indices in the dtype (-1: no such column).
@@ -279,18 +238,21 @@ impl<T: Element> Kernel<T> {
 
     /// Where the code came from.
     pub fn origin(&self) -> Origin {
-        self.inner.by_rows.origin
+        self.origin
     }
 
     /// How the kernel was made.
     pub fn stats(&self) -> Stats {
-        let compiled = &self.inner.by_rows;
+        self.stats_of(&self.inner.by_rows, self.origin)
+    }
+
+    fn stats_of(&self, compiled: &Compiled, origin: Origin) -> Stats {
         Stats {
-            engine: compiled.name,
-            origin: compiled.origin,
-            compile_seconds: compiled.seconds,
+            engine: compiled.notes.engine.clone(),
+            origin,
+            build_time: self.build_time,
             code_bytes: compiled.bytes,
-            refusals: compiled.refusals.clone(),
+            refusals: compiled.notes.refusals.clone(),
         }
     }
 
@@ -303,7 +265,7 @@ impl<T: Element> Kernel<T> {
     /// # Ok::<(), genred::Error>(())
     /// ```
     pub fn explain(&self, stage: Stage) -> String {
-        genred::explain(&self.inner.plan, &self.inner.by_rows, stage)
+        compile::explain(&self.inner.plan, &self.inner.by_rows, stage)
     }
 
     pub(crate) fn selection(&self) -> Option<Selection> {
@@ -348,8 +310,8 @@ impl<T: Element> Kernel<T> {
     }
 
     fn run(&self, args: &[View<'_, T>], shape: Shape, out: Out<'_, T>) -> Result<(), Error> {
-        self.compiled_for(shape)?.engine.run(&self.job(args, shape, 0), out);
-        Ok(())
+        let compiled = self.compiled_for(shape)?;
+        compiled.engine.run(&self.inner.plan, &self.job(args, shape, 0), out)
     }
 
     /// A call over columns of which the first has number `first` in the whole reduction.
@@ -365,7 +327,7 @@ impl<T: Element> Kernel<T> {
             columns: shape.columns,
             first,
             selection: self.selection(),
-            threads: match &self.inner.pool {
+            threads: match &self.pool {
                 Pool::Current => Threads::Current,
                 Pool::One => Threads::One,
                 Pool::Own(pool) => Threads::Own(pool),
@@ -387,11 +349,11 @@ impl<T: Element> Kernel<T> {
         let inner = &*self.inner;
         match lanes {
             Lanes::Rows => Ok(&inner.by_rows),
-            Lanes::Columns => inner
-                .by_columns
-                .get_or_init(|| genred::compile(&inner.plan, lanes, Instant::now()))
-                .as_ref()
-                .map_err(Error::clone),
+            Lanes::Columns => {
+                let make = || compile::obtain(&inner.plan, &inner.choice, lanes, &self.cache);
+                let made = inner.by_columns.get_or_init(make);
+                made.as_ref().map(|(compiled, _)| &**compiled).map_err(Error::clone)
+            }
         }
     }
 

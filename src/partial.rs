@@ -7,8 +7,9 @@
 use crate::array::Array;
 use crate::cpu::launch::{Indices, Out, Partial as Accumulators};
 use crate::dtype::{Element, Float, Real};
+use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
-use crate::kernel::{Engine, Kernel, Shape};
+use crate::kernel::{Kernel, Shape};
 use crate::reduce::Outputs;
 use crate::view::{View, ViewMut};
 use std::collections::BTreeMap;
@@ -71,7 +72,8 @@ impl<T: Element> Kernel<T> {
     /// The number of columns of a tile: pieces of a reduction of this shape begin at multiples of it.
     pub fn column_step(&self, rows: usize, total_columns: usize) -> usize {
         let shape = Shape { rows, columns: total_columns };
-        self.compiled_for(shape).map_or(1, |c| c.engine.layout().schedule.tile as usize)
+        let layout = self.compiled_for(shape).and_then(|c| c.engine.layout());
+        layout.map_or(1, |layout| layout.schedule.tile as usize)
     }
 
     /// What the columns `first .. first + n` of `total` contribute; `args` hold these n columns (and all rows).
@@ -105,6 +107,7 @@ impl<T: Element> Kernel<T> {
         let accumulators = match &compiled.engine {
             Engine::F32(launcher) => Accumulated::F32(launcher.partial(&job)),
             Engine::F64(launcher) => Accumulated::F64(launcher.partial(&job)),
+            Engine::Eval => return Err(compiled.engine.layout().expect_err("it has no layout")),
         };
         let columns = if columns == 0 { Vec::new() } else { vec![(first, end)] };
         let kernel = self.meaning(shape)?;
@@ -211,7 +214,7 @@ impl<T: Element> Kernel<T> {
 
     /// Digest of the reduction and of how its columns are accumulated, the same on every engine.
     fn meaning(&self, shape: Shape) -> Result<[u8; 32], Error> {
-        let layout = self.compiled_for(shape)?.engine.layout();
+        let layout = self.compiled_for(shape)?.engine.layout()?;
         let crate::schedule::Schedule { lanes, chunk, tile, .. } = layout.schedule;
         let plan = self.plan();
         let text = format!(

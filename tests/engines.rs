@@ -4,22 +4,34 @@ mod common;
 
 use common::choices::Choices;
 use common::compare::compare;
-use common::{formulas, programs};
+use common::{formulas, mutate, programs};
 use genred::cpu::Emitter;
 use genred::cpu::clif::Clif;
 use genred::cpu::code::Native;
 use genred::cpu::interpret::{Garbage, Interpreter, Scalar};
 use genred::cpu::layout::Layout;
+use genred::cpu::target::Target;
+#[cfg(target_arch = "x86_64")]
+use genred::cpu::wide::{Avx2, Avx512};
 use genred::dtype::Real;
 use genred::formula::Category;
 use genred::loops::build::{Lowered, Scheme};
+use genred::loops::program::Inst;
 use genred::loops::verify::verify_expanded;
 use genred::schedule::Schedule;
 use genred::{Float, Reduction};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The engines of this machine.
 fn engines() -> Vec<Box<dyn Emitter>> {
-    vec![Box::new(Clif)]
+    let mut engines: Vec<Box<dyn Emitter>> = vec![Box::new(Clif)];
+    #[cfg(target_arch = "x86_64")]
+    {
+        let host = Target::host();
+        engines.extend(Avx2::on(host).map(|e| Box::new(e) as Box<dyn Emitter>));
+        engines.extend(Avx512::on(host).map(|e| Box::new(e) as Box<dyn Emitter>));
+    }
+    engines
 }
 
 /// Compare all engines on one program; the text of the first difference.
@@ -152,4 +164,104 @@ fn formulas_do_not_depend_on_garbage() {
         failures.extend(found.map(|text| format!("{name}, {schedule}: {text}")));
     }
     assert_none(&failures, programs.len());
+}
+
+/// Whatever the program, verification ends without a panic; and what it accepts, every engine emits or refuses.
+#[test]
+fn damaged_programs_are_refused_or_emitted() {
+    let (mut accepted, mut refused) = (0, 0);
+    for seed in 0..4000 {
+        let mut choices = Choices::from_seed(1 << 32 | seed);
+        let float = choices.pick(&[Float::F32, Float::F64]);
+        let mut program = programs::program(&mut choices, float).program;
+        for _ in 0..choices.within(1, 3) {
+            mutate::mutate(&mut program, &mut choices);
+        }
+        let schedule = programs::schedule(&mut choices);
+        if verify_expanded(&program).is_err() {
+            refused += 1;
+            continue;
+        }
+        accepted += 1;
+        assert!(program.text(Some(&schedule)).starts_with("schedule lanes="));
+        for engine in engines() {
+            if let Err(why) = engine.emit(&program, &schedule) {
+                assert!(
+                    why.0.contains("bytes"),
+                    "case {seed}: {} refuses: {}",
+                    engine.name(),
+                    why.0
+                );
+            }
+        }
+    }
+    // Both happen often enough for the test to mean something.
+    assert!(accepted > 400 && refused > 400, "{accepted} accepted, {refused} refused");
+}
+
+/// The generator makes every operation, space and structure, each often enough to meet the others.
+#[test]
+fn random_programs_use_everything() {
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    let cases = 400;
+    for seed in 0..cases {
+        let mut choices = Choices::from_seed(seed);
+        let float = choices.pick(&[Float::F32, Float::F64]);
+        let program = programs::program(&mut choices, float).program;
+        let schedule = programs::schedule(&mut choices);
+        let mut features = BTreeSet::new();
+        features.insert(format!("{:?}", schedule.lanes));
+        for def in &program.values {
+            features.insert(match &def.inst {
+                Inst::Unary(op, _) => format!("{op:?}"),
+                Inst::Binary(op, ..) => format!("{op:?} {:?}", def.ty),
+                Inst::Shift(op, ..) => format!("{op:?}"),
+                Inst::Compare(op, ..) => format!("{op:?}"),
+                Inst::Select(..) => format!("Select {:?}", def.ty),
+                Inst::Load(array, index) => {
+                    let space = program.arrays[array.index()].space;
+                    let kind = if index.terms.is_empty() { "fixed" } else { "moving" };
+                    format!("load {space:?} {kind}")
+                }
+                Inst::Float(_) => "Float".into(),
+                Inst::Int(_) => "Int".into(),
+                Inst::Counter(_) => "Counter".into(),
+                Inst::Fma(..) => "Fma".into(),
+                Inst::FmaNeg(..) => "FmaNeg".into(),
+                Inst::Call(..) | Inst::Bound => continue,
+            });
+        }
+        for pass in &program.passes {
+            features.insert(format!("pass {:?} {}", pass.over, pass.components.is_some()));
+            features.extend(pass.accumulators.iter().map(|a| format!("{:?}", a.start)));
+            features.extend(pass.exit_if_any.map(|_| "exit".to_owned()));
+        }
+        features.extend(program.loops.iter().map(|l| format!("carried {}", l.carried.len())));
+        for feature in features {
+            *seen.entry(feature).or_default() += 1;
+        }
+    }
+    let spaces = ["Param", "Row", "Col", "State", "Other", "Tile", "Temp"];
+    let mut expected: Vec<String> = spaces
+        .iter()
+        .flat_map(|s| [format!("load {s} fixed"), format!("load {s} moving")])
+        .collect();
+    let others = "Rows|Columns|Neg|Abs|Sqrt|Floor|Nearest|ToBits|FromBits|IntToFloat|FloatToInt|\
+        Add Float|Sub Float|Mul Float|Div Float|Min Float|Max Float|ScaleExp2 Float|IntAdd Int|\
+        IntSub Int|And Int|Or Int|Xor Int|And Mask|Or Mask|Xor Mask|Left|RightLogical|\
+        RightArithmetic|Eq|Ne|Lt|Le|Unordered|Select Float|Select Int|Float|Int|Counter|Fma|FmaNeg|\
+        pass Columns false|pass Columns true|pass Chunk false|exit|State|Zero|carried 0|carried 1|\
+        carried 2|carried 3";
+    expected.extend(others.split('|').map(str::to_owned));
+    for feature in &expected {
+        let count = seen.get(feature).copied().unwrap_or(0);
+        assert!(count >= cases as u32 / 50, "`{feature}` in {count} of {cases} programs");
+    }
+    let unexpected: Vec<&String> = seen.keys().filter(|f| !expected.contains(f)).collect();
+    assert!(unexpected.is_empty(), "{unexpected:?}");
+}
+
+#[test]
+fn tmp_names() {
+    for e in engines() { println!("ENGINE {}", e.name()); }
 }

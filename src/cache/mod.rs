@@ -73,6 +73,22 @@ pub enum Origin {
     System,
 }
 
+impl Origin {
+    /// As printed.
+    ///
+    /// ```
+    /// assert_eq!(genred::Origin::Disk.name(), "disk");
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            Origin::Compiled => "compiled",
+            Origin::Memory => "memory",
+            Origin::Disk => "disk",
+            Origin::System => "system",
+        }
+    }
+}
+
 /// A cache of compiled kernels: in memory, and on disk where that is possible; cheap to clone.
 ///
 /// Opening never fails and nothing that goes wrong later is an error: [`stats`](Self::stats) and [`refused`](Self::refused) say

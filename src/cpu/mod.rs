@@ -29,6 +29,7 @@
 #![deny(clippy::disallowed_methods)]
 
 pub mod artifact;
+pub mod check;
 pub mod clif;
 pub mod code;
 pub mod interpret;
@@ -38,6 +39,8 @@ mod memory;
 mod pack;
 pub mod stages;
 pub mod target;
+#[cfg(target_arch = "x86_64")]
+pub mod wide;
 
 use crate::dtype::Float;
 use crate::loops::program::Program;

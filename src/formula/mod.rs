@@ -86,6 +86,12 @@ impl Formula {
         &self.nodes[id.index()]
     }
 
+    /// The names of the variables, for a key that tells apart kernels whose messages differ.
+    pub fn names(&self) -> String {
+        let names: Vec<&str> = self.variables.iter().map(|v| v.name.as_str()).collect();
+        names.join(",")
+    }
+
     /// Length of root `k`.
     pub fn root_dim(&self, k: usize) -> u32 {
         self.node(self.roots[k]).dim

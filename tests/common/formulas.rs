@@ -70,6 +70,8 @@ pub const FORMULAS: &[&str] = &[
     "Exp(u - v) + Exp(u - v)*Exp(u - v)",
     "Sum(Exp(Concat(u, v)*g))",
     "Sqrt(Sum(Square(m - t)))",
+    // Beyond 5,000 instructions another register allocator is used.
+    "Sum(Powf(Abs(Concat(x, y, x)), Concat(y, x, y)))",
 ];
 
 /// Formulas of dim 1 with weights, for the exponential reductions.

@@ -31,6 +31,17 @@ pub enum Scheme {
     Kahan,
 }
 
+impl Scheme {
+    /// The name in keys and printed schedules.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scheme::Direct => "direct",
+            Scheme::Block => "block",
+            Scheme::Kahan => "kahan",
+        }
+    }
+}
+
 /// What is lowered.
 pub struct Source<'a> {
     /// The typed formula; its roots are F and, for weighted reductions, the weight.
@@ -71,6 +82,7 @@ pub fn build(source: &Source<'_>) -> Lowered {
     steps::emit(&mut lowering, source);
     let mut program = lowering.b.finish();
     super::dce::eliminate(&mut program);
+    debug_assert_eq!(super::verify::verify(&program), Ok(()), "lowering keeps the program's rules");
     Lowered { program, inputs }
 }
 
@@ -110,12 +122,18 @@ fn declare_inputs(l: &mut Lowering<'_>, rows: Category) -> Vec<Option<ArrayId>> 
             let variable = &formula.variables[position as usize];
             let space =
                 space(node.variability, rows).expect("a variable does not vary with the pair");
-            let array = l.b.array(format!("v{position}"), space, variable.dim);
+            let array = l.b.array(printed_name(&variable.name, position), space, variable.dim);
             l.held(NodeId(k as u32), array);
             inputs[position as usize] = Some(array);
         }
     }
     inputs
+}
+
+/// The alias, or for an inline variable its position.
+fn printed_name(name: &str, position: u32) -> String {
+    let is_alias = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if is_alias { name.to_owned() } else { format!("v{position}") }
 }
 
 /// Store every node that a later stage uses, in the stage where it first can be computed.

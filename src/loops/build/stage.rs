@@ -171,7 +171,7 @@ impl<'f> Lowering<'f> {
 
     /// Store a long node to a `Temp` array of this block.
     fn materialise(&mut self, node: NodeId) {
-        let name = format!("t{}", node.0);
+        let name = format!("w{}", node.0);
         let array = self.b.array(name, Space::Temp, self.dim(node));
         let axes = self.axes(node);
         self.b.temp_axes(array, axes);

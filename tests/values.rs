@@ -1,0 +1,331 @@
+//! The value suite: every case of tests/values/*.toml on the oracle and on every engine.
+//!
+//! The oracle must give the expected numbers; engines must stay within the oracle's bounds, at the case's own sizes and around
+//! every edge of lanes, blocks, chunks and tiles, with packed, row-strided and column-strided arguments. Components of which the
+//! bound says nothing are counted and printed, not compared.
+//!
+//! A case may need operations that do not exist yet (`needs`): it is counted as such, and fails once it is accepted.
+
+mod engines;
+
+use engines::{Call, ENGINES, Engine, LAYOUTS, Problem, Tally};
+use genred::eval::{self, Matrix, Outcome};
+use genred::{DType, Float, Reduction};
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    case: Vec<Case>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    reduction: String,
+    axis: u8,
+    k: Option<u32>,
+    formula: String,
+    weight: Option<String>,
+    aliases: Vec<String>,
+    /// Operations that do not exist yet.
+    needs: Option<String>,
+    /// Rows of every argument, in place of the conformance rule.
+    inputs: Option<Vec<Vec<Vec<f64>>>>,
+    /// Dtypes that the expected numbers hold for, by name; all if absent.
+    dtypes: Option<Vec<String>>,
+    /// Values, then indices.
+    #[serde(default)]
+    expect: Vec<Expected>,
+    /// Every number of the results, in place of `expect`.
+    values: Option<Vec<Vec<f64>>>,
+    indices: Option<Vec<Vec<i64>>>,
+    #[expect(dead_code, reason = "for readers of the file")]
+    note: Option<String>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expected {
+    shape: [usize; 2],
+    sum: f64,
+    first: f64,
+    last: f64,
+}
+
+/// Sizes of the conformance cases.
+const SIZE: (usize, usize) = (5, 7);
+
+/// Relative tolerance of the oracle against expected numbers.
+const TOLERANCE: f64 = 1e-12;
+
+/// Rows and columns of the output side: everything small; blocks of rows +-1; chunks of columns +-1 with lanes over rows and
+/// (few rows, at least 256 columns) over columns.
+const SIZES: &[(usize, usize)] = &[
+    (0, 0),
+    (0, 1),
+    (0, 3),
+    (1, 0),
+    (3, 0),
+    (1, 1),
+    (1, 2),
+    (1, 3),
+    (2, 1),
+    (2, 2),
+    (2, 3),
+    (3, 1),
+    (3, 2),
+    (3, 3),
+    (4, 5),
+    (7, 5),
+    (8, 5),
+    (9, 5),
+    (15, 4),
+    (16, 4),
+    (17, 4),
+    (31, 2),
+    (32, 2),
+    (33, 2),
+    (3, 63),
+    (3, 64),
+    (3, 65),
+    (2, 127),
+    (2, 129),
+    (33, 64),
+    (34, 65),
+    (2, 255),
+    (2, 256),
+    (2, 257),
+    (33, 257),
+    (257, 3),
+];
+
+/// Edges of tiles and of longer chunks, for every [`SELDOM`]-th of the cases that are cheap enough.
+const LONG: &[(usize, usize)] = &[
+    (2, 2_047),
+    (2, 2_048),
+    (2, 2_049),
+    (33, 1_023),
+    (33, 1_025),
+    (1, 4_095),
+    (1, 4_096),
+    (1, 4_097),
+    (17, 4_097),
+    (33, 513),
+    (2, 8_193),
+];
+
+/// One in so many cheap cases is tried at the longest sizes.
+const SELDOM: usize = 5;
+
+/// Argument components up to which a case is tried at the longest sizes.
+const CHEAP: u32 = 8;
+
+static CHECKED: AtomicUsize = AtomicUsize::new(0);
+static UNKNOWN: AtomicUsize = AtomicUsize::new(0);
+
+impl Case {
+    fn problem(&self) -> Result<Problem, String> {
+        Ok(Problem {
+            reduction: Reduction::from_name(&self.reduction, self.k)?,
+            formula: self.formula.clone(),
+            weight: self.weight.clone(),
+            aliases: self.aliases.clone(),
+            axis: self.axis,
+        })
+    }
+
+    fn call(&self, problem: &Problem) -> Result<Call, String> {
+        let formula = problem.typed()?;
+        let Some(inputs) = &self.inputs else {
+            return Ok(Call::conformance(&formula, SIZE.0, SIZE.1));
+        };
+        let rows_of = |category| {
+            let mut all = formula.variables.iter().zip(inputs);
+            all.find(|(v, _)| v.category == category).map_or(1, |(_, rows)| rows.len())
+        };
+        let (m, n) = (rows_of(genred::formula::Category::I), rows_of(genred::formula::Category::J));
+        let inputs = formula.variables.iter().zip(inputs);
+        let inputs = inputs.map(|(v, rows)| Matrix::new(rows.len(), v.dim as usize, rows.concat()));
+        Ok(Call { inputs: inputs.collect(), formula: formula.clone(), m, n })
+    }
+
+    fn holds_for(&self, dtype: DType) -> bool {
+        self.dtypes.as_ref().is_none_or(|names| names.iter().any(|name| name == dtype.name()))
+    }
+
+    /// The oracle against the expected numbers.
+    fn on_oracle(&self) -> Result<(), String> {
+        let problem = self.problem()?;
+        let call = self.call(&problem)?;
+        let Outcome { values, indices } = eval::reduce(&problem.task(&call, Float::F64));
+        let outputs: Vec<Matrix<f64>> =
+            values
+                .iter()
+                .cloned()
+                .chain(indices.iter().map(|m| {
+                    Matrix::new(m.rows, m.dim, m.values.iter().map(|k| *k as f64).collect())
+                }))
+                .collect();
+        if let Some(expected) = &self.values {
+            compare_all(values.as_ref(), expected)?;
+        }
+        if let Some(expected) = &self.indices {
+            let found = indices.ok_or("there are no indices")?;
+            if found.values != expected.concat() {
+                return Err(format!("found {:?}, expected {expected:?}", found.values));
+            }
+        }
+        if self.values.is_some() || self.indices.is_some() {
+            return Ok(());
+        }
+        if outputs.len() != self.expect.len() || outputs.is_empty() {
+            return Err(format!("{} outputs, {} expected", outputs.len(), self.expect.len()));
+        }
+        outputs.iter().zip(&self.expect).try_for_each(|(found, expected)| expected.compare(found))
+    }
+
+    /// An engine at the case's own sizes and then, unless arguments are given, at all others.
+    fn on_engine(&self, number: usize, engine: Engine) -> Result<(), String> {
+        let problem = self.problem()?;
+        let kernel = engine.compile(&problem)?;
+        let own = self.call(&problem)?;
+        let mut tally = Tally::default();
+        for layout in LAYOUTS {
+            tally.add(one_call(&problem, engine, &*kernel, &own, layout)?);
+        }
+        // A bound that says nothing at all would make the case vacuous.
+        if self.inputs.is_none() && tally.checked < tally.unknown {
+            return Err(format!("the bound knows only {tally:?}"));
+        }
+        if self.inputs.is_none() {
+            let cheap = own.formula.variables.iter().map(|v| v.dim).sum::<u32>() <= CHEAP;
+            let far = cheap && number.is_multiple_of(SELDOM) && engine.dtype != DType::F16;
+            let long = if far { LONG } else { &[] };
+            for (k, (rows, columns)) in SIZES.iter().chain(long).enumerate() {
+                let (m, n) = if self.axis == 1 { (*rows, *columns) } else { (*columns, *rows) };
+                let call = Call::conformance(&own.formula, m, n);
+                let layout = LAYOUTS[k % LAYOUTS.len()];
+                let result = one_call(&problem, engine, &*kernel, &call, layout);
+                tally.add(result.map_err(|why| format!("{rows} x {columns}: {why}"))?);
+            }
+        }
+        CHECKED.fetch_add(tally.checked, Ordering::Relaxed);
+        UNKNOWN.fetch_add(tally.unknown, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+fn one_call(
+    problem: &Problem,
+    engine: Engine,
+    kernel: &dyn engines::Compiled,
+    call: &Call,
+    layout: engines::Layout,
+) -> Result<Tally, String> {
+    let found = kernel.run(call, layout)?;
+    engines::check(problem, call, engine.dtype, &engine.bounds(problem, call), &found)
+        .map_err(|why| format!("{layout:?}: {why}"))
+}
+
+fn compare_all(found: Option<&Matrix<f64>>, expected: &[Vec<f64>]) -> Result<(), String> {
+    let found = found.ok_or("there are no values")?;
+    let expected = expected.concat();
+    let equal = |(a, b): (&f64, &f64)| {
+        a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= TOLERANCE * b.abs()
+    };
+    if found.values.len() != expected.len() || !found.values.iter().zip(&expected).all(equal) {
+        return Err(format!("found {:?}, expected {expected:?}", found.values));
+    }
+    Ok(())
+}
+
+impl Expected {
+    fn compare(&self, found: &Matrix<f64>) -> Result<(), String> {
+        if [found.rows, found.dim] != self.shape {
+            return Err(format!("shape {} x {}, expected {:?}", found.rows, found.dim, self.shape));
+        }
+        let sum: f64 = found.values.iter().sum();
+        let size: f64 = found.values.iter().map(|v| v.abs()).sum();
+        let (first, last) = (found.values[0], found.values[found.values.len() - 1]);
+        for (what, found, expected, size) in [
+            ("sum", sum, self.sum, size),
+            ("first entry", first, self.first, first.abs()),
+            ("last entry", last, self.last, last.abs()),
+        ] {
+            let equal = (found.is_nan() && expected.is_nan())
+                || (found - expected).abs() <= TOLERANCE * size;
+            if !equal {
+                return Err(format!("{what} {found:?}, expected {expected:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn cases() -> Vec<(String, Case)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/values");
+    let mut paths: Vec<_> = std::fs::read_dir(&folder)
+        .expect("tests/values exists")
+        .map(|entry| entry.expect("a readable folder").path())
+        .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+        .collect();
+    paths.sort();
+    let mut cases = Vec::new();
+    for path in paths {
+        let text = std::fs::read_to_string(&path).expect("a readable file");
+        let file: File = toml::from_str(&text).unwrap_or_else(|e| panic!("{path:?}: {e}"));
+        let stem = path.file_stem().expect("a file name").to_string_lossy().into_owned();
+        cases.extend(file.case.into_iter().map(|case| (stem.clone(), case)));
+    }
+    cases
+}
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let mut trials = Vec::new();
+    let mut missing: BTreeMap<String, usize> = BTreeMap::new();
+    let mut marked = Vec::new();
+    for (number, (file, case)) in cases().into_iter().enumerate() {
+        let name = |engine: &str| format!("{file}::{}::{engine}", case.name);
+        let trial = |engine: &str, run: Box<dyn FnOnce() -> Result<(), String> + Send>| {
+            Trial::test(name(engine), move || run().map_err(Failed::from))
+        };
+        if let Some(need) = &case.needs {
+            *missing.entry(need.clone()).or_default() += 1;
+            marked.push(case);
+            continue;
+        }
+        let oracle = case.clone();
+        trials.push(trial("eval", Box::new(move || oracle.on_oracle())));
+        for engine in ENGINES.iter().filter(|engine| case.holds_for(engine.dtype)) {
+            let case = case.clone();
+            trials.push(trial(engine.name, Box::new(move || case.on_engine(number, *engine))));
+        }
+    }
+    let total = marked.len();
+    if total > 0 {
+        // One test for all: a case that cannot be run must not read as passed.
+        let current =
+            move || match marked.iter().find(|c| c.problem().is_ok_and(|p| p.typed().is_ok())) {
+                Some(case) => {
+                    Err(Failed::from(format!("`{}` is accepted now: remove `needs`", case.name)))
+                }
+                None => Ok(()),
+            };
+        trials.push(Trial::test("marks of cases that are not run yet", current));
+        let needs: Vec<String> = missing.iter().map(|(need, n)| format!("{need} {n}")).collect();
+        println!("not yet: {total} cases ({}): not run", needs.join(", "));
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    let (checked, unknown) = (CHECKED.load(Ordering::Relaxed), UNKNOWN.load(Ordering::Relaxed));
+    println!(
+        "components compared with the oracle's bounds: {checked}; skipped as unknown: {unknown}"
+    );
+    conclusion.exit();
+}

@@ -4,6 +4,7 @@
 //! brackets how many times faster than the loop it is. `compile` is from strings to a callable kernel, `call` the time of one
 //! call at M = N = 10.
 
+use genred::cache::{Cache, Mode, Options};
 use genred::{Backend, Genred, Reduction, View};
 use std::time::{Duration, Instant};
 
@@ -182,6 +183,7 @@ fn bench<T: genred::Element>(problem: &Problem, with_loop: bool) {
                 .output(problem.output)
                 .aliases(problem.aliases.iter().copied())
                 .backend(*backend)
+                .cache(&Cache::open(Options::new().mode(Mode::Off)))
                 .single_threaded()
                 .compile()
                 .ok()
@@ -229,6 +231,7 @@ fn latency() {
             Genred::<f32>::reduction(problem.reduction, problem.formula)
                 .output(problem.output)
                 .aliases(problem.aliases.iter().copied())
+                .cache(&Cache::open(Options::new().mode(Mode::Off)))
                 .compile()
                 .expect("a kernel")
         };

@@ -1,22 +1,17 @@
-//! The builder, and the way down: the one file that knows every stage of the compiler, in order.
+//! The builder of reductions: what is asked for, checked before anything is compiled.
 
 use crate::alias::{self, Role};
-use crate::cpu::clif::{self, Clif};
-use crate::cpu::code::Native;
-use crate::cpu::launch::Launcher;
-use crate::cpu::layout::Layout;
-use crate::cpu::target::Target;
-use crate::cpu::{Emitter, Refused};
-use crate::dtype::{Element, Float, Real};
+use crate::cache::{Cache, Origin, Raw};
+use crate::compile::{self, Choice};
+use crate::dtype::{Element, Float};
+use crate::engine::Plan;
 use crate::error::{Error, ErrorKind};
 use crate::formula::{Category, Formula, typing};
-use crate::kernel::{Compiled, Engine, Kernel, Origin, Plan, Stage};
-use crate::loops::build::{self, Lowered, Scheme, Source};
-use crate::loops::builder::Functions;
+use crate::kernel::{Inner, Kernel};
+use crate::loops::build::Scheme;
 use crate::reduce::{Accumulate, Family, Reduction, Weight};
-use crate::schedule::{Lanes, Schedule};
+use crate::schedule::Lanes;
 use crate::span::Span;
-use crate::syntax;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Instant;
@@ -40,6 +35,14 @@ pub enum Backend {
     Cpu,
     /// Cranelift's 128-bit vectors.
     Clif,
+    /// The widest vectors of this x86-64 processor.
+    Wide,
+    /// 256-bit vectors.
+    Avx2,
+    /// 512-bit vectors.
+    Avx512,
+    /// The interpreter that defines what formulas mean: float64 inside, slow.
+    Eval,
 }
 
 impl Backend {
@@ -49,11 +52,34 @@ impl Backend {
     /// assert_eq!(genred::Backend::from_name("clif"), Some(genred::Backend::Clif));
     /// ```
     pub fn from_name(name: &str) -> Option<Backend> {
-        match name {
-            "auto" => Some(Backend::Auto),
-            "cpu" => Some(Backend::Cpu),
-            "clif" => Some(Backend::Clif),
-            _ => None,
+        Backend::ALL.into_iter().find(|backend| backend.name() == name)
+    }
+
+    /// Every back end.
+    pub const ALL: [Backend; 7] = [
+        Backend::Auto,
+        Backend::Cpu,
+        Backend::Clif,
+        Backend::Wide,
+        Backend::Avx2,
+        Backend::Avx512,
+        Backend::Eval,
+    ];
+
+    /// The name that the tool takes.
+    ///
+    /// ```
+    /// assert_eq!(genred::Backend::Avx512.name(), "avx512");
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            Backend::Auto => "auto",
+            Backend::Cpu => "cpu",
+            Backend::Clif => "clif",
+            Backend::Wide => "wide",
+            Backend::Avx2 => "avx2",
+            Backend::Avx512 => "avx512",
+            Backend::Eval => "eval",
         }
     }
 }
@@ -95,6 +121,7 @@ pub struct Genred<T> {
     accumulate: Accumulate,
     backend: Backend,
     pool: Pool,
+    cache: Option<Cache>,
     element: PhantomData<fn(T)>,
 }
 
@@ -118,6 +145,7 @@ impl<T: Element> Genred<T> {
             accumulate: Accumulate::Auto,
             backend: Backend::Auto,
             pool: Pool::Current,
+            cache: None,
             element: PhantomData,
         }
     }
@@ -222,27 +250,68 @@ impl<T: Element> Genred<T> {
         self
     }
 
-    /// Compile.
+    /// Keep compiled code in this cache instead of the [shared](Cache::shared) one.
+    pub fn cache(mut self, cache: &Cache) -> Self {
+        self.cache = Some(cache.clone());
+        self
+    }
+
+    /// Compile, or find the kernel that an equal request gave before: in this process, or in the cache on disk.
     ///
     /// # Errors
     /// `Syntax`, `Shape`, `Limit` or `Usage` with the place in the text; `Device` if no engine takes the formula.
     pub fn compile(self) -> Result<Kernel<T>, Error> {
         let start = Instant::now();
+        let cache = self.cache.clone().unwrap_or_else(|| Cache::shared().clone());
+        let choice = Choice::of(self.backend)?;
+        let raw = self.raw(&choice);
+        let pool = self.pool.clone();
+        if let Some(inner) = cache.recall::<Inner>(&raw) {
+            return Ok(Kernel::new(inner, cache, pool, Origin::Memory, start.elapsed()));
+        }
+        let plan = self.plan()?;
+        let asked = format!("{} of {}", plan.text, plan.formula.names());
+        let named = compile::key(&plan, &choice, Lanes::Rows, &asked);
+        let (inner, origin) = cache.once(&raw, &named, || {
+            let (compiled, origin) = compile::obtain(&plan, &choice, Lanes::Rows, &cache)?;
+            let bytes = compiled.bytes;
+            Ok::<_, Error>((Arc::new(Inner::new(plan, choice, compiled)), bytes, origin))
+        })?;
+        Ok(Kernel::new(inner, cache, pool, origin, start.elapsed()))
+    }
+
+    /// The request as it was made: equal texts and options mean an equal kernel.
+    fn raw(&self, choice: &Choice) -> Raw {
+        let mut raw = Raw::new()
+            .text(T::DTYPE.name())
+            .text(self.reduction.name())
+            .number(u64::from(self.reduction.k().unwrap_or(0)))
+            .text(&self.formula)
+            .text(self.weight.as_deref().unwrap_or(""))
+            .text(self.output.as_deref().unwrap_or(""))
+            .number(self.axis.map_or(0, |axis| 1 + axis as u64))
+            .number(self.accumulate as u64)
+            .text(&choice.names);
+        for alias in &self.aliases {
+            raw = raw.text(alias);
+        }
+        raw
+    }
+
+    /// Parse, type and check.
+    fn plan(&self) -> Result<Plan, Error> {
         let aliases: Vec<&str> = self.aliases.iter().map(String::as_str).collect();
         let formula = typing::formula(&self.formula, self.weight.as_deref(), &aliases)?;
         let rows = self.check(&formula)?;
         let (scheme, float) = scheme(self.accumulate, self.reduction, T::DTYPE.compute())?;
-        let plan = Plan {
-            text: self.formula,
+        Ok(Plan {
+            text: self.formula.clone(),
             formula,
             rows,
             reduction: self.reduction,
             scheme,
             float,
-            backend: self.backend,
-        };
-        let compiled = compile(&plan, Lanes::Rows, start)?;
-        Ok(Kernel::new(plan, compiled, self.pool))
+        })
     }
 
     /// Check the reduction's demands and the declared output; gives the category of the result's rows.
@@ -322,85 +391,4 @@ fn scheme(
         Accumulate::Kahan => (Scheme::Kahan, float),
         Accumulate::Double => (Scheme::Block, Float::F64),
     })
-}
-
-/// The engines to try, best first.
-fn emitters(backend: Backend) -> Vec<Box<dyn Emitter>> {
-    match backend {
-        Backend::Auto | Backend::Cpu | Backend::Clif => vec![Box::new(Clif)],
-    }
-}
-
-/// The way down from a typed formula to callable code, for one shape class.
-pub(crate) fn compile(plan: &Plan, lanes: Lanes, start: Instant) -> Result<Compiled, Error> {
-    let lowered = lower(plan, Functions::Expanded);
-    let mut refusals = Vec::new();
-    for emitter in emitters(plan.backend) {
-        let cost = lowered.program.cost(plan.reduction.family());
-        let schedule = Schedule::choose(cost, emitter.registers(plan.float), lanes);
-        match emitter.emit(&lowered.program, &schedule) {
-            Ok(code) => {
-                let layout = Layout::of(&lowered, schedule, &code);
-                let bytes = code.bytes.len();
-                let engine = match plan.float {
-                    Float::F32 => load::<f32>(&code, layout).map(Engine::F32),
-                    Float::F64 => load::<f64>(&code, layout).map(Engine::F64),
-                };
-                match engine {
-                    Ok(engine) => {
-                        return Ok(Compiled {
-                            engine,
-                            name: emitter.name(),
-                            refusals,
-                            origin: Origin::Compiled,
-                            seconds: start.elapsed().as_secs_f64(),
-                            bytes,
-                        });
-                    }
-                    Err(Refused(why)) => refusals.push((emitter.name(), why)),
-                }
-            }
-            Err(Refused(why)) => refusals.push((emitter.name(), why)),
-        }
-    }
-    let reasons: Vec<String> =
-        refusals.iter().map(|(name, why)| format!("{name}: {why}")).collect();
-    let message = format!("no engine takes this formula ({})", reasons.join("; "));
-    Err(Error::new(ErrorKind::Device, message))
-}
-
-/// The text of a stage.
-pub(crate) fn explain(plan: &Plan, compiled: &Compiled, stage: Stage) -> String {
-    let schedule = compiled.engine.layout().schedule;
-    match stage {
-        Stage::Parse => match syntax::parse(&plan.text) {
-            Ok(ast) => ast.tree(),
-            Err(error) => error.to_string(),
-        },
-        Stage::Typed => plan.formula.text(),
-        Stage::Program => format!("{:#?}\n", lower(plan, Functions::Intrinsic).program),
-        Stage::Schedule => format!("{} {schedule}\n", compiled.name),
-        Stage::Clif => {
-            let program = lower(plan, Functions::Expanded).program;
-            clif::text(&program, &schedule)
-                .unwrap_or_else(|Refused(why)| format!("refused: {why}\n"))
-        }
-    }
-}
-
-/// The staged program of a plan.
-pub(crate) fn lower(plan: &Plan, functions: Functions) -> Lowered {
-    build::build(&Source {
-        formula: &plan.formula,
-        rows: plan.rows,
-        reduction: plan.reduction,
-        scheme: plan.scheme,
-        float: plan.float,
-        fma: Target::host().fma,
-        functions,
-    })
-}
-
-fn load<C: Real>(code: &crate::cpu::Code, layout: Layout) -> Result<Launcher<C>, Refused> {
-    Ok(Launcher::new(Box::new(Native::<C>::load(code, layout)?)))
 }

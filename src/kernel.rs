@@ -2,76 +2,19 @@
 
 use crate::alias::{Category, Variable};
 use crate::array::Array;
-use crate::cpu::launch::{Indices, Job, Launcher, Out, Selection, Threads};
-use crate::cpu::layout::Layout;
-use crate::dtype::{Element, Float};
+use crate::cache::{Cache, Origin};
+use crate::compile::{self, Choice};
+use crate::cpu::launch::{Indices, Job, Out, Selection, Threads};
+use crate::dtype::Element;
+use crate::engine::{Compiled, Plan};
 use crate::error::{Error, ErrorKind};
-use crate::formula::Formula;
-use crate::genred::{self, Backend, Pool};
-use crate::loops::build::Scheme;
+use crate::genred::Pool;
 use crate::reduce::{Outputs, Reduction};
 use crate::schedule::{self, Lanes};
 use crate::view::{View, ViewMut};
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
-
-/// Where the code of a kernel came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Origin {
-    /// Compiled now.
-    Compiled,
-    /// An equal kernel of this process.
-    Memory,
-    /// The cache on disk.
-    Disk,
-}
-
-impl Origin {
-    /// As `--stats` prints it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Origin::Compiled => "compiled",
-            Origin::Memory => "memory",
-            Origin::Disk => "disk",
-        }
-    }
-}
-
-/// Everything that the code of a kernel depends on besides the shape class.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) text: String,
-    pub(crate) formula: Formula,
-    pub(crate) rows: Category,
-    pub(crate) reduction: Reduction,
-    pub(crate) scheme: Scheme,
-    pub(crate) float: Float,
-    pub(crate) backend: Backend,
-}
-
-/// A launcher of either compute type.
-#[derive(Debug)]
-pub(crate) enum Engine {
-    F32(Launcher<f32>),
-    F64(Launcher<f64>),
-}
-
-impl Engine {
-    pub(crate) fn layout(&self) -> &Layout {
-        match self {
-            Engine::F32(launcher) => launcher.layout(),
-            Engine::F64(launcher) => launcher.layout(),
-        }
-    }
-
-    fn run<T: Element>(&self, job: &Job<'_, T>, out: Out<'_, T>) {
-        match self {
-            Engine::F32(launcher) => launcher.run(job, out),
-            Engine::F64(launcher) => launcher.run(job, out),
-        }
-    }
-}
+use std::time::Duration;
 
 /// A stage of the compiler whose result [`Kernel::explain`] shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -110,40 +53,35 @@ impl Stage {
     }
 }
 
-/// Code of one shape class, ready to be called.
-#[derive(Debug)]
-pub(crate) struct Compiled {
-    pub(crate) engine: Engine,
-    pub(crate) name: &'static str,
-    /// Engines that were asked first, and why they refused.
-    pub(crate) refusals: Vec<(&'static str, String)>,
-    pub(crate) origin: Origin,
-    pub(crate) seconds: f64,
-    pub(crate) bytes: usize,
-}
-
 /// How a kernel was made.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Stats {
     /// The engine that runs it.
-    pub engine: &'static str,
+    pub engine: String,
     /// Where its code came from.
     pub origin: Origin,
-    /// Seconds from strings to a callable kernel.
-    pub compile_seconds: f64,
+    /// Time from strings to a callable kernel.
+    pub build_time: Duration,
     /// Bytes of machine code.
     pub code_bytes: usize,
     /// Engines that were asked before, each with the reason why it refused.
-    pub refusals: Vec<(&'static str, String)>,
+    pub refusals: Vec<(String, String)>,
 }
 
+/// What equal requests of a process share.
 #[derive(Debug)]
-struct Inner {
+pub(crate) struct Inner {
     plan: Plan,
-    by_rows: Compiled,
-    by_columns: OnceLock<Result<Compiled, Error>>,
-    pool: Pool,
+    choice: Choice,
+    by_rows: Arc<Compiled>,
+    by_columns: OnceLock<Result<Arc<Compiled>, Error>>,
+}
+
+impl Inner {
+    pub(crate) fn new(plan: Plan, choice: Choice, by_rows: Arc<Compiled>) -> Inner {
+        Inner { plan, choice, by_rows, by_columns: OnceLock::new() }
+    }
 }
 
 /// A compiled reduction: call it on arrays as often as you like, from any thread. Cloning is cheap; the code is freed with the
@@ -160,20 +98,29 @@ struct Inner {
 #[derive(Clone, Debug)]
 pub struct Kernel<T> {
     inner: Arc<Inner>,
+    cache: Cache,
+    pool: Pool,
+    origin: Origin,
+    build_time: Duration,
     element: PhantomData<fn(T)>,
 }
 
 /// Rows and columns of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Shape {
-    rows: usize,
-    columns: usize,
+pub(crate) struct Shape {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
 }
 
 impl<T: Element> Kernel<T> {
-    pub(crate) fn new(plan: Plan, compiled: Compiled, pool: Pool) -> Self {
-        let inner = Inner { plan, by_rows: compiled, by_columns: OnceLock::new(), pool };
-        Kernel { inner: Arc::new(inner), element: PhantomData }
+    pub(crate) fn new(
+        inner: Arc<Inner>,
+        cache: Cache,
+        pool: Pool,
+        origin: Origin,
+        build_time: Duration,
+    ) -> Self {
+        Kernel { inner, cache, pool, origin, build_time, element: PhantomData }
     }
 
     /// The result: values, or for index reductions the indices in the dtype (-1: no such column).
@@ -221,10 +168,7 @@ impl<T: Element> Kernel<T> {
     /// `Usage` if the reduction gives no indices; `Shape` as for [`call`](Kernel::call).
     pub fn call_indices(&self, args: &[View<'_, T>]) -> Result<Array<i64>, Error> {
         let shape = self.check(args)?;
-        if self.reduction().outputs() == Outputs::Values {
-            let name = self.reduction().name();
-            return Err(Error::usage(format!("`{name}` gives values, not indices")));
-        }
+        self.check_gives_indices()?;
         let dim = self.dim();
         let mut data = allocate(shape.rows, dim)?;
         let indices = Indices::Exact(ViewMut::new(&mut data, shape.rows, dim)?);
@@ -282,18 +226,18 @@ impl<T: Element> Kernel<T> {
 
     /// Where the code came from.
     pub fn origin(&self) -> Origin {
-        self.inner.by_rows.origin
+        self.origin
     }
 
     /// How the kernel was made.
     pub fn stats(&self) -> Stats {
         let compiled = &self.inner.by_rows;
         Stats {
-            engine: compiled.name,
-            origin: compiled.origin,
-            compile_seconds: compiled.seconds,
+            engine: compiled.notes.engine.clone(),
+            origin: self.origin,
+            build_time: self.build_time,
             code_bytes: compiled.bytes,
-            refusals: compiled.refusals.clone(),
+            refusals: compiled.notes.refusals.clone(),
         }
     }
 
@@ -306,10 +250,10 @@ impl<T: Element> Kernel<T> {
     /// # Ok::<(), genred::Error>(())
     /// ```
     pub fn explain(&self, stage: Stage) -> String {
-        genred::explain(&self.inner.plan, &self.inner.by_rows, stage)
+        compile::explain(&self.inner.plan, &self.inner.by_rows, stage)
     }
 
-    fn selection(&self) -> Option<Selection> {
+    pub(crate) fn selection(&self) -> Option<Selection> {
         Selection::of(self.reduction(), self.inner.plan.formula.root_dim(0))
     }
 
@@ -322,6 +266,20 @@ impl<T: Element> Kernel<T> {
         if self.reduction().outputs() != Outputs::Indices {
             return self.run(args, shape, Out { values: Some(out), indices: None });
         }
+        self.check_index_range(shape)?;
+        self.run(args, shape, Out { values: None, indices: Some(Indices::InDtype(out)) })
+    }
+
+    pub(crate) fn check_gives_indices(&self) -> Result<(), Error> {
+        if self.reduction().outputs() == Outputs::Values {
+            let name = self.reduction().name();
+            return Err(Error::usage(format!("`{name}` gives values, not indices")));
+        }
+        Ok(())
+    }
+
+    /// Refuse to round indices to a dtype that cannot hold them.
+    pub(crate) fn check_index_range(&self, shape: Shape) -> Result<(), Error> {
         let largest = T::DTYPE.largest_exact_index();
         if shape.columns as u64 > largest + 1 {
             let message = format!(
@@ -333,23 +291,42 @@ impl<T: Element> Kernel<T> {
                 Error::new(ErrorKind::Range, message).help("`call_indices` returns exact integers")
             );
         }
-        self.run(args, shape, Out { values: None, indices: Some(Indices::InDtype(out)) })
+        Ok(())
     }
 
     fn run(&self, args: &[View<'_, T>], shape: Shape, out: Out<'_, T>) -> Result<(), Error> {
-        let job = Job {
+        let compiled = self.compiled_for(shape)?;
+        compiled.engine.run(&self.inner.plan, &self.job(args, shape, 0), out)
+    }
+
+    /// A call over columns of which the first has number `first` in the whole reduction.
+    pub(crate) fn job<'a>(
+        &'a self,
+        args: &'a [View<'a, T>],
+        shape: Shape,
+        first: usize,
+    ) -> Job<'a, T> {
+        Job {
             inputs: args,
             rows: shape.rows,
             columns: shape.columns,
+            first,
             selection: self.selection(),
-            threads: match &self.inner.pool {
+            threads: match &self.pool {
                 Pool::Current => Threads::Current,
                 Pool::One => Threads::One,
                 Pool::Own(pool) => Threads::Own(pool),
             },
-        };
-        self.compiled(schedule::lanes(shape.rows, shape.columns))?.engine.run(&job, out);
-        Ok(())
+        }
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.inner.plan
+    }
+
+    /// The code for calls of a shape.
+    pub(crate) fn compiled_for(&self, shape: Shape) -> Result<&Compiled, Error> {
+        self.compiled(schedule::lanes(shape.rows, shape.columns))
     }
 
     /// The code of a shape class, compiled when first needed.
@@ -357,16 +334,16 @@ impl<T: Element> Kernel<T> {
         let inner = &*self.inner;
         match lanes {
             Lanes::Rows => Ok(&inner.by_rows),
-            Lanes::Columns => inner
-                .by_columns
-                .get_or_init(|| genred::compile(&inner.plan, lanes, Instant::now()))
-                .as_ref()
-                .map_err(Error::clone),
+            Lanes::Columns => {
+                let make = || compile::obtain(&inner.plan, &inner.choice, lanes, &self.cache);
+                let made = inner.by_columns.get_or_init(|| make().map(|(compiled, _)| compiled));
+                made.as_deref().map_err(Error::clone)
+            }
         }
     }
 
     /// Check arguments against the aliases; gives the shape of the call.
-    fn check(&self, args: &[View<'_, T>]) -> Result<Shape, Error> {
+    pub(crate) fn check(&self, args: &[View<'_, T>]) -> Result<Shape, Error> {
         let plan = &self.inner.plan;
         let variables = &plan.formula.variables;
         if args.len() != variables.len() {

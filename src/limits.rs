@@ -10,6 +10,8 @@ pub const NODES: usize = 4_096;
 pub const ALIASES: usize = 256;
 /// Dim of any expression.
 pub const DIM: usize = 65_536;
+/// Axes of a tensor in `TensorDot` and `Kron`.
+pub const AXES: usize = 64;
 /// K of the K-reductions.
 pub const K: usize = 1_024;
 /// Absolute value of a literal integer exponent.
@@ -20,3 +22,11 @@ pub const LITERAL_DIGITS: usize = 400;
 pub const PROGRAM_INSTRUCTIONS: usize = 200_000;
 /// Bytes of machine code of one kernel.
 pub const CODE_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of one entry of the kernel cache; also what a reader is ready to read.
+pub const CACHE_ENTRY_BYTES: u64 = 16 * 1024 * 1024;
+/// Bytes that the kernel cache may take on disk when nothing else is asked for.
+pub const CACHE_BYTES: u64 = 512 * 1024 * 1024;
+/// Kernels that the memory tier keeps alive.
+pub const MEMORY_KERNELS: usize = 512;
+/// Bytes of code and text that the memory tier keeps alive.
+pub const MEMORY_BYTES: usize = 64 * 1024 * 1024;

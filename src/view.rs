@@ -206,6 +206,31 @@ impl<'a, T: Element> View<'a, T> {
         Self::over(data, layout, true)
     }
 
+    /// The rows `first .. end`, without copying.
+    ///
+    /// # Errors
+    /// If they are not rows of the view.
+    ///
+    /// ```
+    /// let data = [0.0f32, 1.0, 2.0, 3.0, 4.0, 5.0];
+    /// let tail = genred::View::new(&data, 3, 2)?.rows_between(1, 3)?;
+    /// assert_eq!((tail.rows(), tail.get(0, 0)), (2, Some(2.0)));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    pub fn rows_between(&self, first: usize, end: usize) -> Result<View<'a, T>, Error> {
+        if first > end || end > self.layout.rows || self.vector {
+            let rows = self.layout.rows;
+            return Err(Error::shape(format!("rows {first}..{end} of a view of {rows}")));
+        }
+        let layout = Layout { rows: end - first, ..self.layout };
+        let pointer = match self.layout.offset(first, 0) {
+            // SAFETY: that element lies inside the view, so by the module's invariant inside the borrowed memory.
+            Some(offset) => unsafe { self.pointer.offset(offset) },
+            None => self.pointer,
+        };
+        Ok(View { pointer, layout, ..*self })
+    }
+
     /// One element, or `None` outside the view.
     pub fn get(&self, row: usize, component: usize) -> Option<T> {
         let offset = self.layout.offset(row, component)?;

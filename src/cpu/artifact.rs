@@ -15,10 +15,25 @@ const ALIGNMENT: usize = 64;
 /// An absent entry point.
 const ABSENT: u32 = u32::MAX;
 
+/// How a kernel came to be, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Notes {
+    /// The engine that emitted it.
+    pub engine: String,
+    /// Engines that were asked before, each with the reason why it refused.
+    pub refusals: Vec<(String, String)>,
+}
+
 /// The bytes of a kernel.
-pub fn encode(code: &Code, layout: &Layout) -> Vec<u8> {
+pub fn encode(code: &Code, layout: &Layout, notes: &Notes) -> Vec<u8> {
     let mut w = Writer(Vec::new());
     w.u32(super::ARGS_ABI);
+    w.text(&notes.engine);
+    w.u32(notes.refusals.len() as u32);
+    for (engine, why) in &notes.refusals {
+        w.text(engine);
+        w.text(why);
+    }
     w.u32(layout.float.bytes() as u32);
     let Schedule { lanes, mr, nr, components, chunk, tile } = layout.schedule;
     w.u32(u32::from(lanes == Lanes::Columns));
@@ -56,11 +71,15 @@ pub fn encode(code: &Code, layout: &Layout) -> Vec<u8> {
 }
 
 /// The kernel of some bytes; `None` if they are not one.
-pub fn decode(bytes: &[u8]) -> Option<(Code, Layout)> {
+pub fn decode(bytes: &[u8]) -> Option<(Code, Layout, Notes)> {
     let mut r = Reader(bytes);
     if r.u32()? != super::ARGS_ABI {
         return None;
     }
+    let engine = r.text()?;
+    let refusals = r.u32()?;
+    let refusals = (0..refusals).map(|_| Some((r.text()?, r.text()?))).collect::<Option<_>>()?;
+    let notes = Notes { engine, refusals };
     let float = match r.u32()? {
         4 => Float::F32,
         8 => Float::F64,
@@ -93,7 +112,7 @@ pub fn decode(bytes: &[u8]) -> Option<(Code, Layout)> {
         temp_bytes: scratch.checked_mul(float.bytes())?,
         width,
     };
-    sound.then_some((code, layout))
+    sound.then_some((code, layout, notes))
 }
 
 struct Writer(Vec<u8>);
@@ -105,6 +124,11 @@ impl Writer {
 
     fn u64(&mut self, value: u64) {
         self.0.extend(value.to_le_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.u32(text.len() as u32);
+        self.0.extend(text.as_bytes());
     }
 }
 
@@ -123,6 +147,13 @@ impl Reader<'_> {
 
     fn u64(&mut self) -> Option<u64> {
         self.bytes().map(u64::from_le_bytes)
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let len = self.u32()? as usize;
+        let (text, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        String::from_utf8(text.to_vec()).ok()
     }
 
     fn array<const N: usize>(&mut self) -> Option<[u32; N]> {
@@ -150,7 +181,7 @@ impl Reader<'_> {
 mod tests {
     use super::*;
 
-    fn sample() -> (Code, Layout) {
+    fn sample() -> (Code, Layout, Notes) {
         let schedule = Schedule {
             lanes: Lanes::Columns,
             mr: 4,
@@ -170,19 +201,21 @@ mod tests {
             inputs: vec![None, Some(input)],
         };
         let entries = [Some(0), None, None, Some(64), None, Some(70)];
-        (Code { bytes: (0..90).collect(), entries, temp_bytes: 48, width: 2 }, layout)
+        let refusals = vec![("avx512".into(), "too large".into())];
+        let notes = Notes { engine: "clif".into(), refusals };
+        (Code { bytes: (0..90).collect(), entries, temp_bytes: 48, width: 2 }, layout, notes)
     }
 
     #[test]
     fn artifacts_come_back() {
-        let (code, layout) = sample();
-        assert_eq!(decode(&encode(&code, &layout)), Some((code, layout)));
+        let (code, layout, notes) = sample();
+        assert_eq!(decode(&encode(&code, &layout, &notes)), Some((code, layout, notes)));
     }
 
     #[test]
     fn every_truncation_and_extension_is_refused() {
-        let (code, layout) = sample();
-        let bytes = encode(&code, &layout);
+        let (code, layout, notes) = sample();
+        let bytes = encode(&code, &layout, &notes);
         for len in 0..bytes.len() {
             assert_eq!(decode(&bytes[..len]), None, "{len}");
         }
@@ -191,8 +224,8 @@ mod tests {
 
     #[test]
     fn no_byte_makes_it_panic() {
-        let (code, layout) = sample();
-        let bytes = encode(&code, &layout);
+        let (code, layout, notes) = sample();
+        let bytes = encode(&code, &layout, &notes);
         for k in 0..bytes.len() {
             for value in [0, 1, 0x7f, 0xff] {
                 let mut bytes = bytes.clone();

@@ -29,14 +29,18 @@
 #![deny(clippy::disallowed_methods)]
 
 pub mod artifact;
+pub mod check;
 pub mod clif;
 pub mod code;
+pub mod interpret;
 pub mod launch;
 pub mod layout;
 mod memory;
 mod pack;
 pub mod stages;
 pub mod target;
+#[cfg(target_arch = "x86_64")]
+pub mod wide;
 
 use crate::dtype::Float;
 use crate::loops::program::Program;

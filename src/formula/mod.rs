@@ -1,10 +1,16 @@
 //! Typed formulas: a hash-consed DAG of operations on fixed-length vectors.
 
+mod complex;
+pub mod grad;
+mod graph;
 pub mod number;
 pub mod op;
 mod print;
 mod simplify;
+mod special;
+mod structure;
 pub mod table;
+mod tensor;
 pub mod typing;
 
 pub use crate::alias::{Category, Variable};
@@ -78,6 +84,12 @@ impl Formula {
     /// The node of an id.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.index()]
+    }
+
+    /// The names of the variables, for a key that tells apart kernels whose messages differ.
+    pub fn names(&self) -> String {
+        let names: Vec<&str> = self.variables.iter().map(|v| v.name.as_str()).collect();
+        names.join(",")
     }
 
     /// Length of root `k`.

@@ -7,3 +7,4 @@ pub mod builder;
 pub mod dce;
 pub mod math;
 pub mod program;
+pub mod verify;

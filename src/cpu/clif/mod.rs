@@ -6,6 +6,7 @@
 mod lower;
 mod stages;
 
+use super::check::check;
 use super::target::Target;
 use super::{Code, Emitter, Entry, Refused};
 use crate::dtype::Float;
@@ -41,14 +42,7 @@ impl Emitter for Clif {
     }
 
     fn emit(&self, program: &Program, schedule: &Schedule) -> Result<Code, Refused> {
-        if program.values.len() > limits::PROGRAM_INSTRUCTIONS {
-            let message = format!(
-                "the program has {} instructions, more than {}",
-                program.values.len(),
-                limits::PROGRAM_INSTRUCTIONS
-            );
-            return Err(Refused(message));
-        }
+        check(program, schedule, width(program))?;
         let mut context = FunctionBuilderContext::new();
         let mut code =
             Code { bytes: Vec::new(), entries: [None; 6], temp_bytes: 0, width: width(program) };
@@ -97,6 +91,7 @@ fn block(program: &Program, entry: Entry) -> Option<&[Stmt]> {
 /// # Errors
 /// When the program is refused.
 pub fn text(program: &Program, schedule: &Schedule) -> Result<String, Refused> {
+    check(program, schedule, width(program))?;
     let function = build(program, schedule, Entry::Pair, &mut FunctionBuilderContext::new())?;
     Ok(function.display().to_string())
 }

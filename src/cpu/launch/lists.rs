@@ -36,16 +36,22 @@ impl<C: Real> Lists<C> {
         if below < worst { below } else { C::NAN }
     }
 
-    /// Offer a value; columns are offered in increasing order.
+    /// Offer a column's value. Lists do not depend on the order of offers.
     pub(super) fn offer(&mut self, list: usize, value: C, index: i64) {
         let range = list * self.k..(list + 1) * self.k;
         let (values, indices) = (&mut self.values[range.clone()], &mut self.indices[range]);
-        let mut at = self.k - 1;
+        // Whether the offer comes before place `at`.
+        let precedes = |values: &[C], indices: &[i64], at: usize| {
+            indices[at] == MISSING
+                || value < values[at]
+                || (value == values[at] && index < indices[at])
+        };
         let is_number = value.partial_cmp(&value).is_some();
-        if !is_number || (indices[at] != MISSING && values[at] <= value) {
+        let mut at = self.k - 1;
+        if !is_number || !precedes(values, indices, at) {
             return;
         }
-        while at > 0 && (indices[at - 1] == MISSING || value < values[at - 1]) {
+        while at > 0 && precedes(values, indices, at - 1) {
             values[at] = values[at - 1];
             indices[at] = indices[at - 1];
             at -= 1;
@@ -54,13 +60,28 @@ impl<C: Real> Lists<C> {
         indices[at] = index;
     }
 
-    /// Offer everything in the lists of the columns that follow.
-    pub(super) fn append(&mut self, right: &Lists<C>) {
-        for (n, (value, index)) in right.values.iter().zip(&right.indices).enumerate() {
+    /// Offer everything in the lists of other columns of the same rows.
+    pub(super) fn join(&mut self, other: &Lists<C>) {
+        for (n, (value, index)) in other.values.iter().zip(&other.indices).enumerate() {
             if *index != MISSING {
                 self.offer(n / self.k, *value, *index);
             }
         }
+    }
+
+    /// Values and indices of all lists.
+    pub(super) fn parts(&self) -> (&[C], &[i64]) {
+        (&self.values, &self.indices)
+    }
+
+    /// Values and indices of all lists.
+    pub(super) fn into_parts(self) -> (Vec<C>, Vec<i64>) {
+        (self.values, self.indices)
+    }
+
+    /// Lists of such values and indices.
+    pub(super) fn from_parts(values: Vec<C>, indices: Vec<i64>, selection: Selection) -> Lists<C> {
+        Lists { values, indices, k: selection.k }
     }
 
     /// The values and indices of a list.

@@ -6,8 +6,11 @@
 //! Selections keep sorted lists instead ([`lists`]), whose merge is exact.
 
 mod lists;
+mod partial;
 mod sweep;
 mod tree;
+
+pub use partial::Partial;
 
 use super::layout::Layout;
 use super::memory::{Buffer, Pool};
@@ -63,10 +66,24 @@ pub struct Job<'a, T> {
     pub rows: usize,
     /// Columns that are reduced over.
     pub columns: usize,
+    /// Number of the first of them among the columns of the whole reduction: a multiple of the schedule's tile.
+    pub first: usize,
     /// For selections what they keep.
     pub selection: Option<Selection>,
     /// Where the work runs.
     pub threads: Threads<'a>,
+}
+
+impl<T: Sync> Job<'_, T> {
+    /// Run `work` where the job says, with the number of threads that it may use; small jobs stay on the calling thread.
+    fn on_threads<R: Send>(&self, work: impl FnOnce(usize) -> R + Send) -> R {
+        let small = self.rows.saturating_mul(self.columns.max(1)) < SMALL;
+        match self.threads {
+            Threads::Own(pool) if !small => pool.install(|| work(pool.current_num_threads())),
+            Threads::Current if !small => work(rayon::current_num_threads()),
+            _ => work(1),
+        }
+    }
 }
 
 /// Where indices go.
@@ -188,67 +205,55 @@ impl<C: Real> Launcher<C> {
 
     /// Run a call.
     pub fn run<T: Element>(&self, job: &Job<'_, T>, out: Out<'_, T>) {
-        let small = job.rows.saturating_mul(job.columns.max(1)) < SMALL;
-        match job.threads {
-            Threads::Own(pool) if !small => {
-                pool.install(|| self.run_here(job, out, pool.current_num_threads()))
-            }
-            Threads::Current if !small => self.run_here(job, out, rayon::current_num_threads()),
-            _ => self.run_here(job, out, 1),
-        }
+        job.on_threads(|threads| self.run_here(job, out, threads));
     }
 
     fn run_here<T: Element>(&self, job: &Job<'_, T>, out: Out<'_, T>, threads: usize) {
         if job.rows == 0 {
             return;
         }
-        let layout = self.stages.layout();
         let mut workspace = self.workspaces.take();
         let Workspace { param, panel, waiting } = &mut workspace;
         self.prepare_param(job, param);
-        let tile = layout.schedule.tile as usize;
-        let tiles = job.columns.div_ceil(tile);
-        let held = held_tiles(layout).min(tiles.next_power_of_two());
-        panel.resize(held * layout.col_len());
-        let group_rows = GROUP_BLOCKS * layout.block();
-        let groups = job.rows.div_ceil(group_rows);
-        let mut sweep = Sweep {
+        let mut sweep = self.sweep(job, param.as_slice(), threads);
+        let tiles = sweep.tiles_of_job();
+        let held = held_tiles(self.layout());
+        if tiles.len() <= held {
+            panel.resize(tiles.len() * self.layout().col_len());
+            sweep.pack(tiles.clone(), panel.as_mut_slice());
+            (sweep.panel, sweep.first_tile) = (panel.as_slice(), tiles.start);
+            sweep.whole(0..job.rows, tiles, out);
+        } else {
+            sweep.panels(tiles, held, panel, waiting);
+            sweep.finish_all(0..job.rows, waiting, out);
+            waiting.clear();
+        }
+        self.workspaces.give(workspace);
+    }
+
+    /// What the tasks of a call share, before anything is packed.
+    fn sweep<'a, T: Element>(
+        &'a self,
+        job: &'a Job<'a, T>,
+        param: &'a [C],
+        threads: usize,
+    ) -> Sweep<'a, T, C> {
+        let group_rows = GROUP_BLOCKS * self.layout().block();
+        let groups = job.rows.div_ceil(group_rows).max(1);
+        let wanted = if threads == 1 { 1 } else { TASKS_PER_THREAD * threads };
+        Sweep {
             stages: &*self.stages,
-            layout,
+            layout: self.layout(),
             job,
-            param: param.as_slice(),
+            param,
             panel: &[],
             first_tile: 0,
             group_rows,
             workers: &self.workers,
             groups: &self.groups,
             parallel: threads > 1,
-            splits: (TASKS_PER_THREAD * threads).div_ceil(groups).next_power_of_two().ilog2(),
-        };
-        if threads == 1 {
-            sweep.splits = 0;
+            splits: wanted.div_ceil(groups).next_power_of_two().ilog2(),
         }
-        let panels = tiles.div_ceil(held.max(1));
-        if panels <= 1 {
-            sweep.pack(0..tiles, panel.as_mut_slice());
-            let sweep = Sweep { panel: panel.as_slice(), ..sweep };
-            sweep.whole(0..job.rows, 0..tiles, out);
-        } else {
-            waiting.resize_with(groups, Group::default);
-            for (g, group) in waiting.iter_mut().enumerate() {
-                let first = g * group_rows;
-                sweep.clear(group, first..job.rows.min(first + group_rows));
-            }
-            for p in 0..panels {
-                let range = p * held..tiles.min((p + 1) * held);
-                sweep.pack(range.clone(), panel.as_mut_slice());
-                let sweep = Sweep { panel: panel.as_slice(), first_tile: range.start, ..sweep };
-                sweep.partly(0..job.rows, range, waiting);
-            }
-            sweep.finish_all(0..job.rows, waiting, out);
-            waiting.clear();
-        }
-        self.workspaces.give(workspace);
     }
 
     fn prepare_param<T: Element>(&self, job: &Job<'_, T>, param: &mut Buffer<C>) {
@@ -266,9 +271,8 @@ impl<C: Real> Launcher<C> {
     }
 }
 
-/// Tiles of a panel: a power of two, so that panels are whole subtrees of the merge tree.
+/// Tiles of a panel.
 fn held_tiles(layout: &Layout) -> usize {
     let bytes = (layout.col_len() * layout.float.bytes()).max(1);
-    let most = (PANEL_BYTES / bytes).max(1);
-    1 << most.ilog2().min(20)
+    (PANEL_BYTES / bytes).max(1)
 }

@@ -4,7 +4,8 @@ use super::super::layout::Layout;
 use super::super::memory::{Buffer, Pool};
 use super::super::pack;
 use super::super::stages::{Pairs, Stages};
-use super::{Group, Job, Out, Selection, Worker};
+use super::tree::Place;
+use super::{Group, Job, Lists, Out, Selection, Worker};
 use crate::dtype::{Element, Real};
 use crate::loops::program::Space;
 use crate::reduce::Preference;
@@ -32,6 +33,34 @@ pub(super) struct Sweep<'a, T, C> {
 }
 
 impl<T: Element, C: Real> Sweep<'_, T, C> {
+    /// The tiles of the job's columns, numbered among those of the whole reduction.
+    pub(super) fn tiles_of_job(&self) -> Range<usize> {
+        let size = self.layout.schedule.tile as usize;
+        self.job.first / size..(self.job.first + self.job.columns).div_ceil(size)
+    }
+
+    /// Accumulate all rows over tiles, `held` at a time; `waiting` then has every group.
+    pub(super) fn panels(
+        &self,
+        tiles: Range<usize>,
+        held: usize,
+        panel: &mut Buffer<C>,
+        waiting: &mut Vec<Group<C>>,
+    ) {
+        waiting.resize_with(self.job.rows.div_ceil(self.group_rows), Group::default);
+        for (g, group) in waiting.iter_mut().enumerate() {
+            let first = g * self.group_rows;
+            self.clear(group, first..self.job.rows.min(first + self.group_rows));
+        }
+        panel.resize(held.min(tiles.len()) * self.layout.col_len());
+        for start in tiles.clone().step_by(held) {
+            let range = start..tiles.end.min(start + held);
+            self.pack(range.clone(), panel.as_mut_slice());
+            let here = Sweep { panel: panel.as_slice(), first_tile: start, ..*self };
+            here.partly(0..self.job.rows, range, waiting);
+        }
+    }
+
     /// Pack tiles into the front of `panel` and run the column stage on them.
     pub(super) fn pack(&self, tiles: Range<usize>, panel: &mut [C]) {
         let len = self.layout.col_len();
@@ -62,10 +91,11 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         self.workers.give(worker);
     }
 
-    /// The columns of a tile.
+    /// The columns of a tile, counted from the job's first.
     fn columns_of(&self, tile: usize) -> Range<usize> {
         let size = self.layout.schedule.tile as usize;
-        tile * size..self.job.columns.min((tile + 1) * size)
+        let start = tile * size - self.job.first;
+        start..self.job.columns.min(start + size)
     }
 
     /// Where `rows` divide into two halves of whole groups; `None` if they are one.
@@ -137,8 +167,10 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         if splits == 0 || tiles.len() < 2 {
             return self.tiles_here(rows, tiles, group);
         }
-        let half = tiles.len().next_power_of_two() / 2;
-        let mid = tiles.start + half;
+        // The largest node boundary inside: the highest bit in which the first and the last tile differ.
+        let last = tiles.end - 1;
+        let bit = (tiles.start ^ last).ilog2();
+        let mid = last >> bit << bit;
         let (a, b) = (tiles.start..mid, mid..tiles.end);
         let mut right = self.groups.take();
         self.clear(&mut right, rows.clone());
@@ -151,7 +183,7 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         worker.prepare(self.layout);
         group.tree.append(&right.tree, &mut |state, other| worker.merge(self, state, other));
         if self.job.selection.is_some() {
-            group.lists.append(&right.lists);
+            group.lists.join(&right.lists);
         }
         self.workers.give(worker);
         self.groups.give(right);
@@ -231,7 +263,7 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
     ) {
         let (units, len) = (self.units(rows), self.layout.pair_state_len());
         let columns = self.columns_of(tile).len();
-        let node = group.tree.open(0, units * len);
+        let node = group.tree.open(Place { first: tile as u64, height: 0 }, units * len);
         self.identity(node, units);
         for unit in 0..units {
             self.stages.pair(Pairs {
@@ -305,7 +337,7 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
                 if done.hit {
                     let chunk = self.layout.schedule.chunk as usize;
                     let seen = (done.columns - 1) % chunk + 1;
-                    let first = (columns.start + at - seen) as i64;
+                    let first = (self.job.first + columns.start + at - seen) as i64;
                     let tile = worker.tile.as_slice();
                     for d in 0..dim {
                         let values = &tile[d * chunk * if by_rows { lanes } else { 1 }..];
@@ -340,7 +372,7 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
     /// Accumulators or lists to results.
     fn finish(&self, rows: Range<usize>, group: &mut Group<C>, mut out: Out<'_, T>) {
         match self.job.selection {
-            Some(selection) => finish_lists(rows.len(), group, &mut out, selection),
+            Some(selection) => finish_lists(rows.len(), &group.lists, &mut out, selection),
             None => self.finish_sums(rows, group, &mut out),
         }
     }
@@ -352,7 +384,9 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         self.pack_rows(rows.clone(), &mut row, worker.scratch.as_mut_slice());
         if group.tree.is_empty() {
             let units = self.units(rows.len());
-            let node = group.tree.open(0, units * self.layout.pair_state_len());
+            let node = group
+                .tree
+                .open(Place { first: 0, height: 0 }, units * self.layout.pair_state_len());
             self.identity(node, units);
         }
         let states = group.tree.fold(&mut |state, other| worker.merge(self, state, other));
@@ -382,16 +416,17 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
     }
 }
 
-fn finish_lists<T: Element, C: Real>(
+/// Lists to results.
+pub(super) fn finish_lists<T: Element, C: Real>(
     rows: usize,
-    group: &Group<C>,
+    lists: &Lists<C>,
     out: &mut Out<'_, T>,
     selection: Selection,
 ) {
     let Selection { dim, preference, .. } = selection;
     for r in 0..rows {
         for d in 0..dim {
-            let (values, indices) = group.lists.list(r * dim + d);
+            let (values, indices) = lists.list(r * dim + d);
             for (k, (value, index)) in values.iter().zip(indices).enumerate() {
                 let value = match preference {
                     Preference::Smallest => *value,
@@ -405,7 +440,7 @@ fn finish_lists<T: Element, C: Real>(
 }
 
 impl<C: Real> Worker<C> {
-    fn prepare(&mut self, layout: &Layout) {
+    pub(super) fn prepare(&mut self, layout: &Layout) {
         self.scratch.resize(layout.scratch);
         self.tile.resize(layout.tile_len());
         self.state.resize(layout.state_len().max(layout.pair_state_len()));

@@ -29,6 +29,17 @@ pub enum Scheme {
     Kahan,
 }
 
+impl Scheme {
+    /// The name in keys and printed schedules.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scheme::Direct => "direct",
+            Scheme::Block => "block",
+            Scheme::Kahan => "kahan",
+        }
+    }
+}
+
 /// What is lowered.
 pub struct Source<'a> {
     /// The typed formula; its roots are F and, for weighted reductions, the weight.
@@ -69,6 +80,7 @@ pub fn build(source: &Source<'_>) -> Lowered {
     steps::emit(&mut lowering, source);
     let mut program = lowering.b.finish();
     super::dce::eliminate(&mut program);
+    debug_assert_eq!(super::verify::verify(&program), Ok(()), "lowering keeps the program's rules");
     Lowered { program, inputs }
 }
 

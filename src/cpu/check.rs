@@ -1,0 +1,131 @@
+//! What every emitter checks before it begins, so that it may rely on it and never panics.
+
+use super::Refused;
+use crate::limits;
+use crate::loops::program::{Program, Space};
+use crate::loops::verify::verify_expanded;
+use crate::schedule::{LANES_OVER_COLUMNS, Lanes, Schedule};
+
+/// Most register tiles along each of their axes.
+const MOST_INSTANCES: u32 = 16;
+/// Bytes that a space may span: displacements and offsets are 32-bit.
+const MOST_BYTES: u64 = i32::MAX as u64;
+
+/// Whether an engine with `width` lanes can emit a program under a schedule.
+///
+/// # Errors
+/// When the program breaks a rule or is too large, or the schedule does not fit the engine.
+pub fn check(program: &Program, schedule: &Schedule, width: u32) -> Result<(), Refused> {
+    let count = program.values.len();
+    if count > limits::PROGRAM_INSTRUCTIONS {
+        let limit = limits::PROGRAM_INSTRUCTIONS;
+        return Err(Refused(format!("the program has {count} instructions, more than {limit}")));
+    }
+    verify_expanded(program)
+        .map_err(|defect| Refused(format!("the program breaks a rule: {defect}")))?;
+    schedule_fits(schedule, width)?;
+    for (space, span) in spans(program, schedule, width) {
+        if span > MOST_BYTES {
+            return Err(Refused(format!("{space:?} slots would need {span} bytes")));
+        }
+    }
+    Ok(())
+}
+
+fn schedule_fits(schedule: &Schedule, width: u32) -> Result<(), Refused> {
+    let Schedule { lanes, mr, nr, components, chunk, tile } = *schedule;
+    let over = LANES_OVER_COLUMNS as u32;
+    let instances = [mr, nr, components];
+    let fits = instances.iter().all(|n| (1..=MOST_INSTANCES).contains(n))
+        && chunk > 0
+        && tile > 0
+        && tile.is_multiple_of(chunk)
+        && match lanes {
+            Lanes::Rows => true,
+            Lanes::Columns => {
+                nr == 1 && chunk.is_multiple_of(over) && over.is_multiple_of(mr * width)
+            }
+        };
+    if fits {
+        Ok(())
+    } else {
+        Err(Refused(format!("{width} lanes cannot follow the schedule `{schedule}`")))
+    }
+}
+
+/// Bytes of every space, as the layouts of [`cpu`](super) say.
+fn spans(program: &Program, schedule: &Schedule, width: u32) -> [(Space, u64); 8] {
+    let slots = |space| u64::from(program.slots(space)) * program.float.bytes() as u64;
+    let block = u64::from(schedule.mr * width);
+    let (over, state) = match schedule.lanes {
+        Lanes::Rows => (block, block),
+        Lanes::Columns => (1, block.max(LANES_OVER_COLUMNS as u64)),
+    };
+    let instances = u64::from(schedule.mr * schedule.nr * schedule.components * width);
+    let by_chunk = u64::from(schedule.chunk).saturating_mul(over);
+    [
+        (Space::Param, slots(Space::Param)),
+        (Space::Row, slots(Space::Row).saturating_mul(block)),
+        (Space::Col, slots(Space::Col).saturating_mul(schedule.column_stride() as u64)),
+        (Space::State, slots(Space::State).saturating_mul(state)),
+        (Space::Other, slots(Space::Other).saturating_mul(block)),
+        (Space::Out, slots(Space::Out).saturating_mul(block)),
+        (Space::Tile, slots(Space::Tile).saturating_mul(by_chunk)),
+        (Space::Temp, slots(Space::Temp).saturating_mul(instances)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtype::Float;
+    use crate::loops::builder::{Builder, Functions};
+
+    fn rows() -> Schedule {
+        Schedule { lanes: Lanes::Rows, mr: 4, nr: 2, components: 1, chunk: 64, tile: 128 }
+    }
+
+    fn columns() -> Schedule {
+        Schedule { lanes: Lanes::Columns, nr: 1, ..rows() }
+    }
+
+    #[test]
+    fn schedules_that_an_engine_cannot_follow_are_refused() {
+        let program = Builder::new(Float::F32, true, Functions::Expanded).finish();
+        assert_eq!(check(&program, &rows(), 16), Ok(()));
+        assert_eq!(check(&program, &columns(), 16), Ok(()));
+        for wrong in [
+            Schedule { mr: 0, ..rows() },
+            Schedule { nr: 0, ..rows() },
+            Schedule { components: 17, ..rows() },
+            Schedule { chunk: 0, ..rows() },
+            Schedule { tile: 100, ..rows() },
+            Schedule { nr: 2, ..columns() },
+            Schedule { mr: 3, ..columns() },
+            Schedule { mr: 8, ..columns() },
+            Schedule { chunk: 32, ..columns() },
+        ] {
+            let refused = check(&program, &wrong, 16).expect_err("the schedule is wrong");
+            assert!(refused.0.contains("cannot follow the schedule"), "{}", refused.0);
+        }
+    }
+
+    #[test]
+    fn programs_that_span_too_much_memory_are_refused() {
+        let mut b = Builder::new(Float::F64, true, Functions::Expanded);
+        b.array("f", Space::Tile, 65_536);
+        let program = b.finish();
+        let wide = Schedule { chunk: 1024, tile: 1024, ..rows() };
+        let refused = check(&program, &wide, 8).expect_err("16 GiB of tile");
+        assert_eq!(refused.0, "Tile slots would need 17179869184 bytes");
+        assert_eq!(check(&program, &Schedule { chunk: 64, ..wide }, 8), Ok(()));
+    }
+
+    #[test]
+    fn programs_that_break_a_rule_are_refused() {
+        let mut b = Builder::new(Float::F64, true, Functions::Expanded);
+        b.program().identity.push(0.0);
+        let refused = check(&b.finish(), &rows(), 2).expect_err("an identity without a slot");
+        assert!(refused.0.starts_with("the program breaks a rule: program: 1 identities"));
+    }
+}

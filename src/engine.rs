@@ -1,0 +1,121 @@
+//! What a kernel runs on: native code behind a launcher, or the oracle.
+
+use crate::alias::Category;
+use crate::cpu::artifact::Notes;
+use crate::cpu::launch::{Indices, Job, Launcher, Out};
+use crate::cpu::layout::Layout;
+use crate::dtype::{Element, Float};
+use crate::error::{Error, ErrorKind};
+use crate::eval::{self, Matrix, Outcome, Task};
+use crate::formula::Formula;
+use crate::loops::build::Scheme;
+use crate::reduce::Reduction;
+use crate::view::{View, ViewMut};
+
+/// Everything that the code of a kernel depends on besides the shape class.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The formula as given.
+    pub(crate) text: String,
+    pub(crate) formula: Formula,
+    /// The category of the output's rows.
+    pub(crate) rows: Category,
+    pub(crate) reduction: Reduction,
+    pub(crate) scheme: Scheme,
+    /// What is computed and accumulated in.
+    pub(crate) float: Float,
+}
+
+/// A launcher of either compute type, or the oracle.
+#[derive(Debug)]
+pub(crate) enum Engine {
+    F32(Launcher<f32>),
+    F64(Launcher<f64>),
+    Eval,
+}
+
+/// Code of one shape class, ready to be called.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) engine: Engine,
+    pub(crate) notes: Notes,
+    /// Bytes of machine code.
+    pub(crate) bytes: usize,
+}
+
+impl Engine {
+    pub(crate) fn run<T: Element>(
+        &self,
+        plan: &Plan,
+        job: &Job<'_, T>,
+        out: Out<'_, T>,
+    ) -> Result<(), Error> {
+        match self {
+            Engine::F32(launcher) => launcher.run(job, out),
+            Engine::F64(launcher) => launcher.run(job, out),
+            Engine::Eval => evaluate(plan, job, out)?,
+        }
+        Ok(())
+    }
+
+    /// The layout of native code.
+    ///
+    /// # Errors
+    /// `Device` for the oracle, which has none.
+    pub(crate) fn layout(&self) -> Result<&Layout, Error> {
+        match self {
+            Engine::F32(launcher) => Ok(launcher.layout()),
+            Engine::F64(launcher) => Ok(launcher.layout()),
+            Engine::Eval => Err(Error::new(
+                ErrorKind::Device,
+                "the interpreter (backend eval) has no native code and no partial results",
+            )),
+        }
+    }
+}
+
+/// A call on the oracle.
+fn evaluate<T: Element>(plan: &Plan, job: &Job<'_, T>, out: Out<'_, T>) -> Result<(), Error> {
+    let widened = |view: &View<'_, T>| {
+        let (rows, dim) = (view.rows(), view.dim());
+        let value = |n: usize| view.get(n / dim, n % dim).map_or(f64::NAN, T::to_f64);
+        Matrix::new(rows, dim, (0..rows * dim).map(value).collect())
+    };
+    let inputs: Vec<Matrix<f64>> = job.inputs.iter().map(widened).collect();
+    let by_i = plan.rows == Category::I;
+    let (m, n) = if by_i { (job.rows, job.columns) } else { (job.columns, job.rows) };
+    let outcome = eval::reduce(&Task {
+        formula: &plan.formula,
+        rows: plan.rows,
+        reduction: plan.reduction,
+        float: plan.float,
+        inputs: &inputs,
+        m,
+        n,
+    });
+    write(outcome, out)
+}
+
+fn write<T: Element>(outcome: Outcome, out: Out<'_, T>) -> Result<(), Error> {
+    if let (Some(mut view), Some(values)) = (out.values, &outcome.values) {
+        fill(&mut view, values, |v| T::from_f64(*v))?;
+    }
+    match (out.indices, &outcome.indices) {
+        (Some(Indices::Exact(mut view)), Some(indices)) => fill(&mut view, indices, |i| *i),
+        (Some(Indices::InDtype(mut view)), Some(indices)) => {
+            fill(&mut view, indices, |i| T::from_f64(*i as f64))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn fill<V, T: Copy + 'static>(
+    view: &mut ViewMut<'_, T>,
+    matrix: &Matrix<V>,
+    convert: impl Fn(&V) -> T,
+) -> Result<(), Error> {
+    for (n, value) in matrix.values.iter().enumerate() {
+        view.set(n / matrix.dim, n % matrix.dim, convert(value))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! What several test binaries share.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test binary uses a part; fuzz targets share it"
+)]
+
+pub mod choices;
+pub mod compare;
+pub mod formulas;
+pub mod mutate;
+pub mod programs;

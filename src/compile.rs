@@ -69,7 +69,16 @@ impl Choice {
 
 /// The native engines of this machine, best first.
 fn emitters() -> Vec<Box<dyn Emitter>> {
-    vec![Box::new(Clif)]
+    let mut all: Vec<Box<dyn Emitter>> = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    {
+        use crate::cpu::wide::{Avx2, Avx512};
+        let target = Target::host();
+        all.extend(Avx512::on(target).map(|engine| Box::new(engine) as Box<dyn Emitter>));
+        all.extend(Avx2::on(target).map(|engine| Box::new(engine) as Box<dyn Emitter>));
+    }
+    all.push(Box::new(Clif));
+    all
 }
 
 /// What identifies the code of a plan for one shape class; `asked` is what only messages depend on.

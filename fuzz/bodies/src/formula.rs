@@ -3,7 +3,8 @@
 use crate::Choices;
 use crate::ast::Tree;
 use genred::alias::{Category, Variable};
-use genred::formula::table::{self, Arg, Build, Row, Rule};
+use genred::formula::table::{self, Arg, Build, Row};
+use genred::formula::typing::Rule;
 use genred::syntax::ast::Operator;
 use genred::syntax::{AstId, Expr};
 
@@ -319,7 +320,7 @@ impl Growth<'_, '_> {
             Rule::Identity => {
                 let args = row.args.iter().map(|kind| match kind {
                     Arg::Expr => self.expr(dim, depth),
-                    Arg::Int => self.integer(0, 9),
+                    _ => self.integer(0, 9),
                 });
                 args.collect()
             }

@@ -23,8 +23,7 @@ pub fn disassembly(code: &Code) -> String {
 
 /// The instructions from an entry to the return that no jump goes beyond.
 fn stage(bytes: &[u8], entry: usize, text: &mut String) {
-    let mut decoder =
-        Decoder::with_ip(64, &bytes[entry..], entry as u64, DecoderOptions::NONE);
+    let mut decoder = Decoder::with_ip(64, &bytes[entry..], entry as u64, DecoderOptions::NONE);
     let mut instructions: Vec<Instruction> = Vec::new();
     let mut targets = HashSet::new();
     let mut furthest = 0;

@@ -116,12 +116,7 @@ fn last_reads(pieces: &[Piece]) -> Vec<usize> {
 }
 
 /// Positions before which at most one value an instance is alive and all of them fit, and the most that are alive at one.
-fn cuts(
-    pieces: &[Piece],
-    last: &[usize],
-    count: usize,
-    registers: usize,
-) -> (Vec<usize>, usize) {
+fn cuts(pieces: &[Piece], last: &[usize], count: usize, registers: usize) -> (Vec<usize>, usize) {
     if count + 2 > registers {
         return (Vec::new(), 0);
     }

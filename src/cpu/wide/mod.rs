@@ -101,9 +101,8 @@ fn emit(program: &Program, schedule: &Schedule, level: Level) -> Result<Code, Re
     }
     let isa = Isa { level, float: program.float };
     let source = Source { program, schedule, isa };
-    let temps = program.slots(Space::Temp) as usize
-        * stages::temp_instances(schedule)
-        * isa.bytes();
+    let temps =
+        program.slots(Space::Temp) as usize * stages::temp_instances(schedule) * isa.bytes();
     let mut blob = Blob::new(isa);
     let mut entries = [None; 6];
     let mut temp_bytes = temps;

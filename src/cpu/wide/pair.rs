@@ -28,14 +28,12 @@ struct Pair<'a> {
 
 /// Select the pair stage.
 pub(super) fn select(source: Source<'_>) -> Select<'_> {
-    let mut select =
-        Select::new(source.program, source.isa, source.schedule.lanes, source.rows());
+    let mut select = Select::new(source.program, source.isa, source.schedule.lanes, source.rows());
     if source.schedule.lanes == Lanes::Columns {
         let group = source.schedule.mr as usize * source.isa.lanes();
         if !LANES_OVER_COLUMNS.is_multiple_of(group) {
-            let message = format!(
-                "{group} lanes over columns: they must divide {LANES_OVER_COLUMNS} evenly"
-            );
+            let message =
+                format!("{group} lanes over columns: they must divide {LANES_OVER_COLUMNS} evenly");
             select.refusal = Some(message);
             return select;
         }
@@ -131,8 +129,7 @@ impl<'a> Pair<'a> {
         let written = written(self.source.program, &blocks);
         let lanes = self.source.schedule.lanes;
         let around = Around { written: &written, lanes, depth };
-        self.select.levels =
-            Some(Levels::of(self.source.program, &blocks, bound, &around));
+        self.select.levels = Some(Levels::of(self.source.program, &blocks, bound, &around));
     }
 
     fn reshape(&mut self, shape: Shape) {
@@ -150,10 +147,15 @@ impl<'a> Pair<'a> {
             this.select.forget(&pass.pair);
             this.select.block(&pass.pair, 0, None);
             let Some(exit) = pass.exit_if_any else { return };
-            let masks: Vec<Virtual> =
-                this.select.instances(exit).instances().map(|at| this.select.at(exit, at)).collect();
+            let masks: Vec<Virtual> = this
+                .select
+                .instances(exit)
+                .instances()
+                .map(|at| this.select.at(exit, at))
+                .collect();
             let class = this.select.class(exit);
-            let any = masks.into_iter().reduce(|a, b| this.select.f.emit(class, Op::MaskOr, &[a, b]));
+            let any =
+                masks.into_iter().reduce(|a, b| this.select.f.emit(class, Op::MaskOr, &[a, b]));
             let any = this.general(Op::Any, &[any.expect("a value has instances")]);
             this.select.f.define(hits, Op::Index(1), &[hits, any]);
         });

@@ -155,9 +155,7 @@ impl Places {
         for key in keys.iter().filter(|key| key.space == space) {
             let base = self.pointer(key);
             let pointer = match (base, ahead) {
-                (Some(base), Some(ahead)) => {
-                    f.emit(Class::General, Op::Index(1), &[base, ahead])
-                }
+                (Some(base), Some(ahead)) => f.emit(Class::General, Op::Index(1), &[base, ahead]),
                 _ => Self::copy(f, base),
             };
             advance.steps.push((pointer, by));

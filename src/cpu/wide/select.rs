@@ -356,7 +356,8 @@ impl<'a> Select<'a> {
         match stmt {
             Stmt::Let(value) => {
                 let vectors = &self.values[value.index()];
-                let made = vectors.shape.is_some_and(|s| vectors.registers[s.position(at)].is_some());
+                let made =
+                    vectors.shape.is_some_and(|s| vectors.registers[s.position(at)].is_some());
                 if !made {
                     self.define(*value, at);
                 }
@@ -516,7 +517,8 @@ impl<'a> Select<'a> {
             }
         }
         let bound = self.bound;
-        self.bound += definition.carried.iter().map(|c| self.instances(c.param).count()).sum::<usize>();
+        self.bound +=
+            definition.carried.iter().map(|c| self.instances(c.param).count()).sum::<usize>();
         self.open.push(id);
         let keys = self.keys(&[&definition.body]);
         let advance = self.places.open_loop(&mut self.f, &keys, id, 1);

@@ -73,7 +73,8 @@ impl<'a> Source<'a> {
     fn straight(self, block: &'a [Stmt], shape: Shape) -> Select<'a> {
         let mut select = Select::new(self.program, self.isa, Lanes::Rows, shape);
         self.open(&mut select);
-        let around = Around { written: &written(self.program, &[block]), lanes: Lanes::Rows, depth: 0 };
+        let around =
+            Around { written: &written(self.program, &[block]), lanes: Lanes::Rows, depth: 0 };
         select.levels = Some(Levels::of(self.program, &[block], &[], &around));
         select.written.clone_from_slice(around.written);
         select.block(block, 0, None);
@@ -126,7 +127,11 @@ impl<'a> Source<'a> {
         let pick = |rows: Place, columns: Place| if by_rows { rows } else { columns };
         let layouts = [
             (Space::Param, offset_of!(Args, param), place(size, None, 0)),
-            (Space::Row, offset_of!(Args, row), place(rows, if by_rows { vector } else { None }, 0)),
+            (
+                Space::Row,
+                offset_of!(Args, row),
+                place(rows, if by_rows { vector } else { None }, 0),
+            ),
             (Space::Out, offset_of!(Args, out), place(rows, vector, 0)),
             (
                 Space::State,

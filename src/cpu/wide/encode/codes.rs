@@ -303,12 +303,8 @@ pub(super) fn copy(isa: Isa) -> Code {
 /// Lane 0 to memory.
 pub(super) fn store_scalar(isa: Isa) -> Code {
     use Code::*;
-    let codes = [
-        VEX_Vmovss_m32_xmm,
-        VEX_Vmovsd_m64_xmm,
-        EVEX_Vmovss_m32_k1_xmm,
-        EVEX_Vmovsd_m64_k1_xmm,
-    ];
+    let codes =
+        [VEX_Vmovss_m32_xmm, VEX_Vmovsd_m64_xmm, EVEX_Vmovss_m32_k1_xmm, EVEX_Vmovsd_m64_k1_xmm];
     pick(isa, codes)
 }
 
@@ -339,8 +335,7 @@ pub(super) fn broadcast_register(isa: Isa) -> Code {
 /// A general register to lane 0, as an integer of the lane's width.
 pub(super) fn integer_to_lane(isa: Isa) -> Code {
     use Code::*;
-    let codes =
-        [VEX_Vmovd_xmm_rm32, VEX_Vmovq_xmm_rm64, EVEX_Vmovd_xmm_rm32, EVEX_Vmovq_xmm_rm64];
+    let codes = [VEX_Vmovd_xmm_rm32, VEX_Vmovq_xmm_rm64, EVEX_Vmovd_xmm_rm32, EVEX_Vmovq_xmm_rm64];
     pick(isa, codes)
 }
 

@@ -16,11 +16,7 @@ pub(super) fn register(number: u8) -> Encoded<Register> {
 
 /// Those of the written registers that must be saved.
 pub(super) fn saved(written: u16) -> Vec<Register> {
-    SAVED
-        .iter()
-        .filter(|r| written >> **r & 1 == 1)
-        .filter_map(|r| register(*r).ok())
-        .collect()
+    SAVED.iter().filter(|r| written >> **r & 1 == 1).filter_map(|r| register(*r).ok()).collect()
 }
 
 /// Fill up to a multiple of the alignment with instructions that do nothing.
@@ -121,8 +117,13 @@ impl Writer<'_> {
             }
             Op::Return(bit) => {
                 let first = a(self)?;
-                let memory =
-                    MemoryOperand::with_base_index_scale_displ_size(first, first, 1, i64::from(bit), 1);
+                let memory = MemoryOperand::with_base_index_scale_displ_size(
+                    first,
+                    first,
+                    1,
+                    i64::from(bit),
+                    1,
+                );
                 self.address(RAX, memory)?;
                 self.epilogue()
             }

@@ -146,9 +146,7 @@ impl Select<'_> {
                 self.result(Class::Vector, Op::And, &[a, rest], target)
             }
             Unary::Sqrt => self.result(Class::Vector, Op::Sqrt, &[a], target),
-            Unary::Floor => {
-                self.result(Class::Vector, Op::Round(Rounding::Floor), &[a], target)
-            }
+            Unary::Floor => self.result(Class::Vector, Op::Round(Rounding::Floor), &[a], target),
             Unary::Nearest => {
                 self.result(Class::Vector, Op::Round(Rounding::Nearest), &[a], target)
             }

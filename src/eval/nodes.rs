@@ -1,7 +1,7 @@
 //! The values of all nodes of a formula at one pair, over any arithmetic.
 
-use super::Task;
-use crate::formula::op::Op;
+use super::{Task, warping};
+use crate::formula::op::{Axis, Op};
 use crate::formula::{Category, NodeId, Variability};
 
 /// What numbers are: plain float64, or intervals.
@@ -19,6 +19,8 @@ pub(super) trait Arithmetic: Copy + Send + Sync {
     fn extremum(&self, op: &Op, terms: &[Self::Value]) -> Self::Value;
     /// Component `k` of `OneHot`: 1 if `k` is trunc(f + 0.5), else 0.
     fn one_hot(&self, f: Self::Value, k: usize) -> Self::Value;
+    /// The smallest term, softened: m - g*log(sum of exp((m - a)/g)) over terms a, m their minimum.
+    fn soft_min(&self, terms: &[Self::Value], g: Self::Value) -> Self::Value;
 }
 
 /// The values of all needed nodes: those of the call, of the current row and of the current column.
@@ -100,6 +102,13 @@ impl<'a, A: Arithmetic> Nodes<'a, A> {
     }
 
     fn evaluate(&mut self, id: NodeId) {
+        if self.task.formula.node(id).op == Op::SoftDtwGradient {
+            let args = &self.task.formula.node(id).args;
+            let [x, y, g] = [0, 1, 2].map(|a| self.value(args[a]));
+            let gradient = warping::gradient(&self.arithmetic, x, y, g[0]);
+            self.values[self.offsets[id.index()]..][..gradient.len()].copy_from_slice(&gradient);
+            return;
+        }
         for k in 0..self.task.formula.node(id).dim as usize {
             let value = self.component(id, k);
             self.values[self.offsets[id.index()] + k] = value;
@@ -146,6 +155,10 @@ impl<'a, A: Arithmetic> Nodes<'a, A> {
                 }
                 operand(part)[k]
             }
+            Op::Gather { start, axes } => {
+                let axes = axes.iter().map(|axis| (axis.len, axis.step));
+                operand(0)[*start as usize + places(axes, k)]
+            }
             Op::OneHot => self.arithmetic.one_hot(operand(0)[0], k),
             Op::MatVecMult => {
                 let (matrix, vector) = (operand(0), operand(1));
@@ -161,6 +174,16 @@ impl<'a, A: Arithmetic> Nodes<'a, A> {
                 let width = operand(1).len();
                 times(operand(0)[k / width], operand(1)[k % width])
             }
+            Op::Contract { kept, summed } => {
+                let first = |axes: &[Axis], k| places(axes.iter().map(|a| (a.len, a.f)), k);
+                let second = |axes: &[Axis], k| places(axes.iter().map(|a| (a.len, a.g)), k);
+                let (f, g) = (&operand(0)[first(kept, k)..], &operand(1)[second(kept, k)..]);
+                let count = summed.iter().map(|axis| axis.len as usize).product();
+                sum((0..count).map(|l| times(f[first(summed, l)], g[second(summed, l)])).collect())
+            }
+            Op::SoftDtw => *warping::costs(&self.arithmetic, operand(0), operand(1), operand(2)[0])
+                .last()
+                .expect("sequences have at least one component"),
             op => {
                 // At most three operands; no allocation for the operations that pairs are made of.
                 let [f, g, h] = [0, 1, 2].map(|a| if a < node.args.len() { at(a) } else { at(0) });
@@ -168,4 +191,14 @@ impl<'a, A: Arithmetic> Nodes<'a, A> {
             }
         }
     }
+}
+
+/// Where the `k`-th step of a walk over axes (length and step, slowest first) is.
+fn places(axes: impl DoubleEndedIterator<Item = (u32, u32)>, k: usize) -> usize {
+    let (mut rest, mut place) = (k, 0);
+    for (len, step) in axes.rev() {
+        place += rest % len as usize * step as usize;
+        rest /= len as usize;
+    }
+    place
 }

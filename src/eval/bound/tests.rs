@@ -50,6 +50,11 @@ impl Arithmetic for Single {
     fn one_hot(&self, f: f32, k: usize) -> f32 {
         if (f + 0.5).trunc() == k as f32 { 1.0 } else { 0.0 }
     }
+
+    fn soft_min(&self, terms: &[f32], g: f32) -> f32 {
+        let least = terms.iter().copied().fold(f32::NAN, f32::min);
+        least - g * terms.iter().map(|a| ((least - a) / g).exp()).sum::<f32>().ln()
+    }
 }
 
 /// Every operation, over results of others so that intervals are wide.
@@ -111,6 +116,12 @@ const FORMULAS: &[&str] = &[
     "WeightedSqNorm(TensorProd(x, y), x - y)",
     "Exp(-Norm2(x - y)/(y[0]*y[0]))",
     "1/(1 + SqDist(x, y))",
+    "SoftDTW_SqDist(x, y/3, 0.5)",
+    "Grad(SoftDTW_SqDist(x, y, 2), x, 1)",
+    "ComplexMult(Concat(x, y[0]), Concat(y, x[0]))",
+    "ComplexSquareAbs(Concat(x*y, x[0]))",
+    "TensorDot(TensorProd(x, y), TensorProd(y, x), [3, 3], [3, 3], [1], [0])",
+    "Kron(x, TensorProd(x, y), [3], [9])",
     "Log(1 + Square(ReLU(x[0]*x + y)*y[1]))",
 ];
 

@@ -1,3 +1,4 @@
+#![allow(clippy::print_stdout, reason = "a suite says what it did not run")]
 //! The value suite: every case of tests/values/*.toml on the oracle and on every engine.
 //!
 //! The oracle must give the expected numbers; engines must stay within the oracle's bounds, at the case's own sizes and around
@@ -10,13 +11,14 @@
 mod suite;
 
 use genred::eval::{self, Matrix, Outcome};
-use genred::{DType, Float, Reduction};
+use genred::reduce::Outputs;
+use genred::{Backend, DType, Float, Reduction};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use suite::{Call, ENGINES, Engine, LAYOUTS, Problem, Tally};
+use suite::{Call, Engine, LAYOUTS, Problem, Tally};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -173,16 +175,16 @@ impl Case {
         let problem = self.problem()?;
         let call = self.call(&problem)?;
         let Outcome { values, indices } = eval::reduce(&problem.task(&call, Float::F64));
-        let outputs: Vec<Matrix<f64>> =
-            values
-                .iter()
-                .cloned()
-                .chain(indices.iter().map(|m| {
-                    Matrix::new(m.rows, m.dim, m.values.iter().map(|k| *k as f64).collect())
-                }))
-                .collect();
+        let floats = indices
+            .iter()
+            .map(|m| Matrix::new(m.rows, m.dim, m.values.iter().map(|k| *k as f64).collect()));
+        let outputs: Vec<Matrix<f64>> = match problem.reduction.outputs() {
+            Outputs::Values => vec![values.clone()],
+            Outputs::Indices => floats.collect(),
+            Outputs::Both => std::iter::once(values.clone()).chain(floats).collect(),
+        };
         if let Some(expected) = &self.values {
-            compare_all(values.as_ref(), expected)?;
+            compare_all(&values, expected)?;
         }
         if let Some(expected) = &self.indices {
             let found = indices.ok_or("there are no indices")?;
@@ -199,29 +201,47 @@ impl Case {
         outputs.iter().zip(&self.expect).try_for_each(|(found, expected)| expected.compare(found))
     }
 
-    /// An engine at the case's own sizes and then, unless arguments are given, at all others.
-    fn on_engine(&self, number: usize, engine: Engine) -> Result<(), String> {
+    /// The engines that compute in `float`, at the case's own sizes and then, unless arguments are given, at all others.
+    fn on_engines(&self, number: usize, float: Float) -> Result<(), String> {
         let problem = self.problem()?;
-        let kernel = engine.compile(&problem)?;
-        let own = self.call(&problem)?;
-        let mut tally = Tally::default();
-        for layout in LAYOUTS {
-            tally.add(one_call(&problem, engine, &*kernel, &own, layout)?);
+        let mut kernels = Vec::new();
+        for engine in suite::engines(float) {
+            if self.holds_for(engine.dtype) {
+                kernels.push((engine, engine.compile(&problem)?));
+            }
         }
-        // A bound that says nothing at all would make the case vacuous.
-        if self.inputs.is_none() && tally.checked < tally.unknown {
-            return Err(format!("the bound knows only {tally:?}"));
+        let own = self.call(&problem)?;
+        let bounds = suite::bounds(&problem, &own, float);
+        let mut tally = Tally::default();
+        for (engine, kernel) in &kernels {
+            for layout in LAYOUTS {
+                let found = kernel.run(&own, layout)?;
+                let checked = suite::check(&problem, &own, engine.dtype, &bounds, &found);
+                tally.add(checked.map_err(|why| format!("{} {layout:?}: {why}", engine.name()))?);
+            }
         }
         if self.inputs.is_none() {
+            // A bound that says nothing at all would make the case vacuous.
+            if tally.checked < tally.unknown {
+                return Err(format!("the bound knows only {tally:?}"));
+            }
+            // The oracle as an engine has no tiles.
+            kernels.retain(|(engine, _)| engine.backend != Backend::Eval);
             let cheap = own.formula.variables.iter().map(|v| v.dim).sum::<u32>() <= CHEAP;
-            let far = cheap && number.is_multiple_of(SELDOM) && engine.dtype != DType::F16;
+            let far = cheap && number.is_multiple_of(SELDOM);
             let long = if far { LONG } else { &[] };
             for (k, (rows, columns)) in SIZES.iter().chain(long).enumerate() {
                 let (m, n) = if self.axis == 1 { (*rows, *columns) } else { (*columns, *rows) };
                 let call = Call::conformance(&own.formula, m, n);
-                let layout = LAYOUTS[k % LAYOUTS.len()];
-                let result = one_call(&problem, engine, &*kernel, &call, layout);
-                tally.add(result.map_err(|why| format!("{rows} x {columns}: {why}"))?);
+                let bounds = suite::bounds(&problem, &call, float);
+                for (e, (engine, kernel)) in kernels.iter().enumerate() {
+                    let layout = LAYOUTS[(k + e) % LAYOUTS.len()];
+                    let found = kernel.run(&call, layout)?;
+                    let checked = suite::check(&problem, &call, engine.dtype, &bounds, &found);
+                    tally.add(checked.map_err(|why| {
+                        format!("{} {layout:?}, {rows} x {columns}: {why}", engine.name())
+                    })?);
+                }
             }
         }
         CHECKED.fetch_add(tally.checked, Ordering::Relaxed);
@@ -230,20 +250,7 @@ impl Case {
     }
 }
 
-fn one_call(
-    problem: &Problem,
-    engine: Engine,
-    kernel: &dyn suite::Compiled,
-    call: &Call,
-    layout: suite::Layout,
-) -> Result<Tally, String> {
-    let found = kernel.run(call, layout)?;
-    suite::check(problem, call, engine.dtype, &engine.bounds(problem, call), &found)
-        .map_err(|why| format!("{layout:?}: {why}"))
-}
-
-fn compare_all(found: Option<&Matrix<f64>>, expected: &[Vec<f64>]) -> Result<(), String> {
-    let found = found.ok_or("there are no values")?;
+fn compare_all(found: &Matrix<f64>, expected: &[Vec<f64>]) -> Result<(), String> {
     let expected = expected.concat();
     let equal = |(a, b): (&f64, &f64)| {
         a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= TOLERANCE * b.abs()
@@ -312,16 +319,21 @@ fn main() {
             marked.push(case);
             continue;
         }
-        for engine in ENGINES.iter().filter(|engine| case.holds_for(engine.dtype)) {
+        for float in [Float::F64, Float::F32] {
             let case = case.clone();
-            trials.push(trial(engine.name, Box::new(move || case.on_engine(number, *engine))));
+            trials.push(trial(float.name(), Box::new(move || case.on_engines(number, float))));
         }
     }
+    let (there, lacking) = suite::backends();
+    let names: Vec<&str> = there.iter().map(|backend| backend.name()).collect();
+    println!("engines: {}; not on this machine: {lacking:?}", names.join(", "));
+    let mut natives = suite::engines(Float::F32);
+    natives.retain(|engine| engine.backend != Backend::Eval);
     let total = marked.len();
     if total > 0 {
         // One test for all: what is not run must not read as passed.
         trials.push(Trial::test("marks of cases that no engine takes", move || {
-            match marked.iter().find(|case| ENGINES.iter().any(|engine| case.is_taken_by(*engine)))
+            match marked.iter().find(|case| natives.iter().any(|engine| case.is_taken_by(*engine)))
             {
                 Some(case) => Err(format!("`{}` is taken now: remove `needs`", case.name).into()),
                 None => Ok(()),

@@ -2,12 +2,14 @@
 #![allow(dead_code, reason = "each suite uses its part")]
 #![allow(unreachable_pub, reason = "a module of several test crates")]
 
+use genred::cache::{Mode, Options};
 use genred::eval::bound::{self, Bounds, Tree};
 use genred::eval::{Matrix, Task};
 use genred::formula::{Category, Formula, typing};
 use genred::reduce::{Family, Outputs};
-use genred::{Axis, Backend, DType, Element, Float, Genred, Kernel, Reduction, View};
+use genred::{Axis, Backend, Cache, DType, Element, Float, Genred, Kernel, Reduction, View};
 use half::f16;
+use std::sync::OnceLock;
 
 /// A reduction of a formula, as text.
 #[derive(Clone, Debug)]
@@ -43,6 +45,7 @@ impl Problem {
 
     pub fn builder<T: Element>(&self) -> Genred<T> {
         let mut builder = Genred::reduction(self.reduction, self.formula.as_str())
+            .cache(no_files())
             .axis(if self.axis == 1 { Axis::J } else { Axis::I })
             .aliases(self.aliases.iter().map(String::as_str));
         if let Some(weight) = &self.weight {
@@ -62,6 +65,12 @@ impl Problem {
             n: call.n,
         }
     }
+}
+
+/// A cache that touches no file, so that a suite tests what this build compiles.
+pub fn no_files() -> &'static Cache {
+    static CACHE: OnceLock<Cache> = OnceLock::new();
+    CACHE.get_or_init(|| Cache::open(Options::new().mode(Mode::Off)))
 }
 
 /// The arguments of a call.
@@ -228,22 +237,44 @@ impl<T: Element> Compiled for Kernel<T> {
     }
 }
 
-/// An engine under test.
+/// An engine under test in some dtype.
 #[derive(Clone, Copy, Debug)]
 pub struct Engine {
-    pub name: &'static str,
     pub backend: Backend,
     pub dtype: DType,
 }
 
-/// Every engine of this machine in every dtype.
-pub const ENGINES: &[Engine] = &[
-    Engine { name: "clif-f64", backend: Backend::Clif, dtype: DType::F64 },
-    Engine { name: "clif-f32", backend: Backend::Clif, dtype: DType::F32 },
-    Engine { name: "clif-f16", backend: Backend::Clif, dtype: DType::F16 },
-];
+/// Every back end there is.
+const BACKENDS: [Backend; 4] = [Backend::Clif, Backend::Avx2, Backend::Avx512, Backend::Eval];
+
+/// The back ends of this machine, and the names of those that it lacks.
+pub fn backends() -> (Vec<Backend>, Vec<&'static str>) {
+    let lacks = |backend: &Backend| {
+        let sum = Problem::new(Reduction::Sum, "x", &["x = Vi(1)"]);
+        sum.builder::<f32>().backend(*backend).compile().is_err_and(|e| e.is_device())
+    };
+    let (lacking, there): (Vec<_>, Vec<_>) = BACKENDS.into_iter().partition(lacks);
+    (there, lacking.iter().map(|backend| backend.name()).collect())
+}
+
+/// The engines of this machine that compute in `float`; float16, which is only another way to load and store, on one.
+pub fn engines(float: Float) -> Vec<Engine> {
+    let (backends, _) = backends();
+    let native = match float {
+        Float::F32 => DType::F32,
+        Float::F64 => DType::F64,
+    };
+    let half =
+        (float == Float::F32).then_some(Engine { backend: Backend::Clif, dtype: DType::F16 });
+    let of = |backend| Engine { backend, dtype: native };
+    backends.into_iter().map(of).chain(half).collect()
+}
 
 impl Engine {
+    pub fn name(&self) -> String {
+        format!("{} {}", self.backend.name(), self.dtype)
+    }
+
     pub fn compile(&self, problem: &Problem) -> Result<Box<dyn Compiled>, String> {
         fn boxed<T: Element>(e: Engine, p: &Problem) -> Result<Box<dyn Compiled>, genred::Error> {
             Ok(Box::new(p.builder::<T>().backend(e.backend).compile()?))
@@ -253,14 +284,14 @@ impl Engine {
             DType::F32 => boxed::<f32>(*self, problem),
             DType::F64 => boxed::<f64>(*self, problem),
         }
-        .map_err(|e| e.to_string())
+        .map_err(|e| format!("{}: {e}", self.name()))
     }
+}
 
-    /// Bounds of a call on this engine.
-    pub fn bounds(&self, problem: &Problem, call: &Call) -> Bounds {
-        let task = problem.task(call, self.dtype.compute());
-        bound::reduce(&task, tree(task.columns()))
-    }
+/// Bounds of a call on every engine that computes in `float`.
+pub fn bounds(problem: &Problem, call: &Call, float: Float) -> Bounds {
+    let task = problem.task(call, float);
+    bound::reduce(&task, tree(task.columns()))
 }
 
 /// A tree that covers every default schedule: chunks of at least 64 and at most 2,048 columns, over 64 partial sums of a row or

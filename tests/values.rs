@@ -211,6 +211,11 @@ impl Case {
             }
         }
         let own = self.call(&problem)?;
+        for (engine, _) in &kernels {
+            if !own.inputs.iter().all(|m| m.values.iter().all(|v| suite::holds(engine.dtype, *v))) {
+                return Err(format!("{} cannot hold the inputs: name the `dtypes`", engine.dtype));
+            }
+        }
         let bounds = suite::bounds(&problem, &own, float);
         let mut tally = Tally::default();
         for (engine, kernel) in &kernels {

@@ -138,6 +138,16 @@ pub fn uniform(seed: u64, stream: u64, at: u64) -> f32 {
     ((z ^ (z >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
 }
 
+/// Whether a type has this very number.
+pub fn holds(dtype: DType, number: f64) -> bool {
+    let stored = match dtype {
+        DType::F16 => f16::from_f64(number).to_f64(),
+        DType::F32 => f64::from(number as f32),
+        DType::F64 => number,
+    };
+    stored == number || number.is_nan()
+}
+
 /// How arguments lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
@@ -335,7 +345,7 @@ pub fn check(
             return Err(format!("{} values instead of {}", values.len(), bounded.len()));
         }
         for (at, (value, bounded)) in values.iter().zip(bounded).enumerate() {
-            let stored = bounded.stored(float, dtype);
+            let stored = bounded.stored(dtype);
             if stored.is_unknown() {
                 tally.unknown += 1;
                 continue;

@@ -1,6 +1,7 @@
 //! The values of all nodes of a formula at one pair, over any arithmetic.
 
-use super::{Task, warping};
+use super::Task;
+use super::warping::Warping;
 use crate::formula::op::{Axis, Op};
 use crate::formula::{Category, NodeId, Variability};
 
@@ -102,11 +103,16 @@ impl<'a, A: Arithmetic> Nodes<'a, A> {
     }
 
     fn evaluate(&mut self, id: NodeId) {
-        if self.task.formula.node(id).op == Op::SoftDtwGradient {
-            let args = &self.task.formula.node(id).args;
-            let [x, y, g] = [0, 1, 2].map(|a| self.value(args[a]));
-            let gradient = warping::gradient(&self.arithmetic, x, y, g[0]);
-            self.values[self.offsets[id.index()]..][..gradient.len()].copy_from_slice(&gradient);
+        let node = self.task.formula.node(id);
+        if matches!(node.op, Op::SoftDtw | Op::SoftDtwGradient) {
+            let operand = |a: usize| self.value(node.args[a]);
+            let g = operand(2)[0];
+            let warping = Warping::new(self.arithmetic, operand(0), operand(1), g);
+            let all = match node.op {
+                Op::SoftDtw => vec![warping.value()],
+                _ => warping.gradient(),
+            };
+            self.values[self.offsets[id.index()]..][..all.len()].copy_from_slice(&all);
             return;
         }
         for k in 0..self.task.formula.node(id).dim as usize {
@@ -155,10 +161,6 @@ impl<'a, A: Arithmetic> Nodes<'a, A> {
                 }
                 operand(part)[k]
             }
-            Op::Gather { start, axes } => {
-                let axes = axes.iter().map(|axis| (axis.len, axis.step));
-                operand(0)[*start as usize + places(axes, k)]
-            }
             Op::OneHot => self.arithmetic.one_hot(operand(0)[0], k),
             Op::MatVecMult => {
                 let (matrix, vector) = (operand(0), operand(1));
@@ -170,20 +172,23 @@ impl<'a, A: Arithmetic> Nodes<'a, A> {
                 let width = node.dim as usize;
                 sum((0..vector.len()).map(|l| times(vector[l], matrix[l * width + k])).collect())
             }
+            Op::Gather { start, axes } => {
+                let steps = axes.iter().map(|a| (a.len, a.step));
+                operand(0)[*start as usize + place(k, steps)]
+            }
+            Op::Contract { kept, summed } => {
+                let of_f = |axes: &[Axis], k| place(k, axes.iter().map(|a| (a.len, a.f)));
+                let of_g = |axes: &[Axis], k| place(k, axes.iter().map(|a| (a.len, a.g)));
+                let (f, g) = (of_f(kept, k), of_g(kept, k));
+                let count = summed.iter().map(|a| a.len as usize).product();
+                let term =
+                    |l| times(operand(0)[f + of_f(summed, l)], operand(1)[g + of_g(summed, l)]);
+                sum((0..count).map(term).collect())
+            }
             Op::TensorProd => {
                 let width = operand(1).len();
                 times(operand(0)[k / width], operand(1)[k % width])
             }
-            Op::Contract { kept, summed } => {
-                let first = |axes: &[Axis], k| places(axes.iter().map(|a| (a.len, a.f)), k);
-                let second = |axes: &[Axis], k| places(axes.iter().map(|a| (a.len, a.g)), k);
-                let (f, g) = (&operand(0)[first(kept, k)..], &operand(1)[second(kept, k)..]);
-                let count = summed.iter().map(|axis| axis.len as usize).product();
-                sum((0..count).map(|l| times(f[first(summed, l)], g[second(summed, l)])).collect())
-            }
-            Op::SoftDtw => *warping::costs(&self.arithmetic, operand(0), operand(1), operand(2)[0])
-                .last()
-                .expect("sequences have at least one component"),
             op => {
                 // At most three operands; no allocation for the operations that pairs are made of.
                 let [f, g, h] = [0, 1, 2].map(|a| if a < node.args.len() { at(a) } else { at(0) });
@@ -193,8 +198,8 @@ impl<'a, A: Arithmetic> Nodes<'a, A> {
     }
 }
 
-/// Where the `k`-th step of a walk over axes (length and step, slowest first) is.
-fn places(axes: impl DoubleEndedIterator<Item = (u32, u32)>, k: usize) -> usize {
+/// How far component `k`, row-major over axes of these lengths, is along their steps.
+fn place(k: usize, axes: impl DoubleEndedIterator<Item = (u32, u32)>) -> usize {
     let (mut rest, mut place) = (k, 0);
     for (len, step) in axes.rev() {
         place += rest % len as usize * step as usize;

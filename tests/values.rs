@@ -4,18 +4,15 @@
 //! The oracle must give the expected numbers; engines must stay within the oracle's bounds, at the case's own sizes and around
 //! every edge of lanes, blocks, chunks and tiles, with packed, row-strided and column-strided arguments. Components of which the
 //! bound says nothing are counted and printed, not compared.
-//!
-//! A case may have operations that only the oracle has yet (`needs`): it is counted as not run on engines, and must be unmarked
-//! once one takes it.
 
 mod suite;
 
 use genred::eval::{self, Matrix, Outcome};
+use genred::formula::Formula;
 use genred::reduce::Outputs;
 use genred::{Backend, DType, Float, Reduction};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use suite::{Call, Engine, LAYOUTS, Problem, Tally};
@@ -36,8 +33,6 @@ struct Case {
     formula: String,
     weight: Option<String>,
     aliases: Vec<String>,
-    /// What engines lack to run it.
-    needs: Option<String>,
     /// Rows of every argument, in place of the conformance rule.
     inputs: Option<Vec<Vec<Vec<f64>>>>,
     /// Dtypes that the expected numbers hold for, by name; all if absent.
@@ -123,11 +118,19 @@ const LONG: &[(usize, usize)] = &[
     (2, 8_193),
 ];
 
+/// Sizes at which arguments are irregular numbers, so that rounding, and with it the bound, matters.
+const SCATTERED: &[(usize, usize)] = &[(37, 70), (3, 300), (130, 9)];
+
 /// One in so many cheap cases is tried at the longest sizes.
 const SELDOM: usize = 5;
 
-/// Argument components up to which a case is tried at the longest sizes.
+/// Argument components up to which a case is tried at the longest sizes, and beyond which only at [`FEW`] pairs.
 const CHEAP: u32 = 8;
+const COSTLY: u32 = 40;
+const FEW: usize = 1_000;
+
+/// How arguments of some sizes are filled.
+type Rule = fn(&Formula, usize, usize) -> Call;
 
 static CHECKED: AtomicUsize = AtomicUsize::new(0);
 static UNKNOWN: AtomicUsize = AtomicUsize::new(0);
@@ -160,14 +163,6 @@ impl Case {
 
     fn holds_for(&self, dtype: DType) -> bool {
         self.dtypes.as_ref().is_none_or(|names| names.iter().any(|name| name == dtype.name()))
-    }
-
-    /// Whether it compiles; an engine that gives up with a panic does not take it.
-    fn is_taken_by(&self, engine: Engine) -> bool {
-        let compiled = std::panic::catch_unwind(|| {
-            self.problem().is_ok_and(|problem| engine.compile(&problem).is_ok())
-        });
-        compiled.unwrap_or(false)
     }
 
     /// The oracle against the expected numbers.
@@ -212,7 +207,7 @@ impl Case {
         }
         let own = self.call(&problem)?;
         for (engine, _) in &kernels {
-            if !own.inputs.iter().all(|m| m.values.iter().all(|v| suite::holds(engine.dtype, *v))) {
+            if !own.fits(engine.dtype) {
                 return Err(format!("{} cannot hold the inputs: name the `dtypes`", engine.dtype));
             }
         }
@@ -232,14 +227,22 @@ impl Case {
             }
             // The oracle as an engine has no tiles.
             kernels.retain(|(engine, _)| engine.backend != Backend::Eval);
-            let cheap = own.formula.variables.iter().map(|v| v.dim).sum::<u32>() <= CHEAP;
-            let far = cheap && number.is_multiple_of(SELDOM);
+            let components = own.formula.variables.iter().map(|v| v.dim).sum::<u32>();
+            let far = components <= CHEAP && number.is_multiple_of(SELDOM);
             let long = if far { LONG } else { &[] };
-            for (k, (rows, columns)) in SIZES.iter().chain(long).enumerate() {
-                let (m, n) = if self.axis == 1 { (*rows, *columns) } else { (*columns, *rows) };
-                let call = Call::conformance(&own.formula, m, n);
+            let by_rule = SIZES.iter().chain(long).map(|size| (*size, Call::conformance as Rule));
+            let scattered = SCATTERED.iter().map(|size| (*size, Call::scattered as Rule));
+            for (k, ((rows, columns), rule)) in by_rule.chain(scattered).enumerate() {
+                if components > COSTLY && rows * columns > FEW {
+                    continue;
+                }
+                let (m, n) = if self.axis == 1 { (rows, columns) } else { (columns, rows) };
+                let call = rule(&own.formula, m, n);
                 let bounds = suite::bounds(&problem, &call, float);
                 for (e, (engine, kernel)) in kernels.iter().enumerate() {
+                    if !call.fits(engine.dtype) {
+                        continue;
+                    }
                     let layout = LAYOUTS[(k + e) % LAYOUTS.len()];
                     let found = kernel.run(&call, layout)?;
                     let checked = suite::check(&problem, &call, engine.dtype, &bounds, &found);
@@ -310,8 +313,6 @@ fn cases() -> Vec<(String, Case)> {
 fn main() {
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
-    let mut missing: BTreeMap<String, usize> = BTreeMap::new();
-    let mut marked = Vec::new();
     for (number, (file, case)) in cases().into_iter().enumerate() {
         let name = |engine: &str| format!("{file}::{}::{engine}", case.name);
         let trial = |engine: &str, run: Box<dyn FnOnce() -> Result<(), String> + Send>| {
@@ -319,11 +320,6 @@ fn main() {
         };
         let oracle = case.clone();
         trials.push(trial("eval", Box::new(move || oracle.on_oracle())));
-        if let Some(need) = &case.needs {
-            *missing.entry(need.clone()).or_default() += 1;
-            marked.push(case);
-            continue;
-        }
         for float in [Float::F64, Float::F32] {
             let case = case.clone();
             trials.push(trial(float.name(), Box::new(move || case.on_engines(number, float))));
@@ -332,24 +328,6 @@ fn main() {
     let (there, lacking) = suite::backends();
     let names: Vec<&str> = there.iter().map(|backend| backend.name()).collect();
     println!("engines: {}; not on this machine: {lacking:?}", names.join(", "));
-    let mut natives = suite::engines(Float::F32);
-    natives.retain(|engine| engine.backend != Backend::Eval);
-    let total = marked.len();
-    if total > 0 {
-        // One test for all: what is not run must not read as passed.
-        trials.push(Trial::test("marks of cases that no engine takes", move || {
-            match marked.iter().find(|case| natives.iter().any(|engine| case.is_taken_by(*engine)))
-            {
-                Some(case) => Err(format!("`{}` is taken now: remove `needs`", case.name).into()),
-                None => Ok(()),
-            }
-        }));
-        let needs: Vec<String> = missing.iter().map(|(need, n)| format!("{need} {n}")).collect();
-        println!(
-            "not yet: {total} cases on engines ({}): run on the oracle only",
-            needs.join(", ")
-        );
-    }
     let conclusion = libtest_mimic::run(&arguments, trials);
     let (checked, unknown) = (CHECKED.load(Ordering::Relaxed), UNKNOWN.load(Ordering::Relaxed));
     println!(

@@ -2,9 +2,7 @@
 
     python3 tools/conformance.py CASES.json > tests/values/conformance.toml
 
-Each case keeps its formula, aliases and expected shape, sum, first and last entry. Cases that compiled engines do not take yet
-are marked with what they need; the suite checks that they really do not, so that marks cannot outlive their reason.
-Where a case describes another result than ours (the raw pair under the name of LogSumExpWeight, a batch of one), both are
+Each case keeps its formula, aliases and expected shape, sum, first and last entry. Where a case describes another result than ours (the raw pair under the name of LogSumExpWeight, a batch of one), both are
 written out here.
 """
 
@@ -12,8 +10,6 @@ import json
 import math
 import sys
 
-# Cases with operations that no compiled engine has yet: permuted components, contractions of tensors, time warping.
-NOT_LOWERED = {15, 16, 17, 19, 38, 40, 95}
 ROWS, COLUMNS = 5, 7
 
 
@@ -56,8 +52,6 @@ def emit(case, name, reduction, outputs, note):
     if "formula2" in extra:
         out.append(f"weight = {text(extra['formula2'])}")
     out.append(f"aliases = {text(case['aliases'])}")
-    if case["id"] in NOT_LOWERED:
-        out.append('needs = "lowering"')
     if case["id"] == 94:
         knots = [c / 8 for c in range(9)]
         x = [abs(entry(1, r, 0)) for r in range(ROWS)]

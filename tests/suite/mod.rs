@@ -117,13 +117,32 @@ impl Call {
     }
 
     /// Numbers without a period, rounded to float32: uniform in [-1, 1), positive for parameters.
-    pub fn scattered(formula: &Formula, m: usize, n: usize, seed: u64) -> Call {
+    pub fn scattered(formula: &Formula, m: usize, n: usize) -> Call {
+        Call::seeded(formula, m, n, 1)
+    }
+
+    /// The same, others for every seed.
+    pub fn seeded(formula: &Formula, m: usize, n: usize, seed: u64) -> Call {
         Call::filled(formula, m, n, |k, r, c| {
             let value = uniform(seed, k as u64, ((r as u64) << 20) | c as u64);
             let positive = formula.variables[k].category == Category::Param;
             if positive { value.abs() + 0.1f32 } else { value }.into()
         })
     }
+
+    /// Whether a type has these very numbers.
+    pub fn fits(&self, dtype: DType) -> bool {
+        self.inputs.iter().all(|matrix| matrix.values.iter().all(|v| holds(dtype, *v)))
+    }
+}
+
+fn holds(dtype: DType, number: f64) -> bool {
+    let stored = match dtype {
+        DType::F16 => f16::from_f64(number).to_f64(),
+        DType::F32 => f64::from(number as f32),
+        DType::F64 => number,
+    };
+    stored == number || number.is_nan()
 }
 
 /// A number in [-1, 1) that depends on all three, by splitmix64.
@@ -136,16 +155,6 @@ pub fn uniform(seed: u64, stream: u64, at: u64) -> f32 {
         z = (z ^ (z >> shift)).wrapping_mul(factor);
     }
     ((z ^ (z >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
-}
-
-/// Whether a type has this very number.
-pub fn holds(dtype: DType, number: f64) -> bool {
-    let stored = match dtype {
-        DType::F16 => f16::from_f64(number).to_f64(),
-        DType::F32 => f64::from(number as f32),
-        DType::F64 => number,
-    };
-    stored == number || number.is_nan()
 }
 
 /// How arguments lie in memory.

@@ -143,7 +143,8 @@ fn least(times: &[Duration]) -> f64 {
     times.iter().min().expect("some repeats").as_secs_f64()
 }
 
-const ENGINES: [(&str, Backend); 1] = [("clif", Backend::Clif)];
+const ENGINES: [(&str, Backend); 3] =
+    [("clif", Backend::Clif), ("avx2", Backend::Avx2), ("avx512", Backend::Avx512)];
 const REPEATS: usize = 5;
 
 fn dims(problem: &Problem) -> Vec<(bool, usize)> {

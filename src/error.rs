@@ -1,6 +1,9 @@
 //! The one error type: opaque, cheap to clone, and the owner of the text that it points into.
 
+mod render;
+
 use crate::span::Span;
+use render::Source;
 use std::fmt;
 use std::sync::Arc;
 
@@ -53,17 +56,6 @@ struct Inner {
     source: Option<Source>,
     help: Option<String>,
 }
-
-#[derive(Clone, Debug)]
-struct Source {
-    /// What the text is: `formula`, `alias`, `output`.
-    label: &'static str,
-    text: String,
-    spans: Vec<(Span, String)>,
-}
-
-/// Longest part of a source line that is shown.
-const SHOWN_COLUMNS: usize = 100;
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
@@ -160,45 +152,11 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;
         if let Some(source) = &self.0.source {
-            for (span, label) in &source.spans {
-                render(f, source, *span, label)?;
-            }
+            source.fmt(f)?;
         }
         if let Some(help) = &self.0.help {
             write!(f, "\n  help: {help}")?;
         }
         Ok(())
     }
-}
-
-/// The line of the span with carets below, clipped around the span when the line is long.
-fn render(f: &mut fmt::Formatter<'_>, source: &Source, span: Span, label: &str) -> fmt::Result {
-    let text = source.text.as_str();
-    let floor = |mut k: usize| {
-        k = k.min(text.len());
-        while !text.is_char_boundary(k) {
-            k -= 1;
-        }
-        k
-    };
-    let (start, end) = (floor(span.start as usize), floor(span.end as usize));
-    let line_start = text[..start].rfind('\n').map_or(0, |k| k + 1);
-    let line_end = text[start..].find('\n').map_or(text.len(), |k| start + k);
-    let line: Vec<char> =
-        text[line_start..line_end].chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let from = text[line_start..start].chars().count();
-    let width = text[start..end.clamp(start, line_end)].chars().count().max(1);
-    let first = if line.len() > SHOWN_COLUMNS { from.saturating_sub(SHOWN_COLUMNS / 2) } else { 0 };
-    let last = line.len().min(first + SHOWN_COLUMNS);
-    let width = width.min((last + 1).saturating_sub(from).max(1));
-    let (before, after) =
-        (if first > 0 { "..." } else { "" }, if last < line.len() { "..." } else { "" });
-    let shown: String = line[first..last].iter().collect();
-    let prefix = format!("{}: ", source.label);
-    let pad = " ".repeat(prefix.len() + before.len() + from - first);
-    write!(f, "\n  {prefix}{before}{shown}{after}\n  {pad}{}", "^".repeat(width))?;
-    if !label.is_empty() {
-        write!(f, " {label}")?;
-    }
-    Ok(())
 }

@@ -10,6 +10,8 @@ pub const NODES: usize = 4_096;
 pub const ALIASES: usize = 256;
 /// Dim of any expression.
 pub const DIM: usize = 65_536;
+/// Axes of a tensor in `TensorDot` and `Kron`.
+pub const AXES: usize = 64;
 /// K of the K-reductions.
 pub const K: usize = 1_024;
 /// Absolute value of a literal integer exponent.

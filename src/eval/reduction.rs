@@ -49,7 +49,8 @@ fn sum(task: &Task<'_>, nodes: &mut Nodes<'_, Plain>) -> Vec<f64> {
 
 /// The maximum of F in a first pass over the columns, sums of exp(F - maximum) in a second.
 ///
-/// While the maximum is infinite (nothing but -inf, or +inf somewhere) sums are taken relative to 0.
+/// Beside a term +inf finite ones count for nothing, whatever their weight. While the maximum is infinite (nothing but -inf,
+/// or +inf somewhere) sums are taken relative to 0.
 fn exponential(task: &Task<'_>, nodes: &mut Nodes<'_, Plain>) -> Vec<f64> {
     let mut largest = f64::NEG_INFINITY;
     for column in 0..task.columns() {
@@ -62,7 +63,9 @@ fn exponential(task: &Task<'_>, nodes: &mut Nodes<'_, Plain>) -> Vec<f64> {
     let mut sums = vec![Total::default(); task.weight().map_or(1, |w| nodes.value(w).len())];
     for column in 0..task.columns() {
         nodes.enter_column(column);
-        let factor = (nodes.value(task.root())[0] - base).exp();
+        let f = nodes.value(task.root())[0];
+        let beside_top = largest == f64::INFINITY && f.is_finite();
+        let factor = if beside_top { 0.0 } else { (f - base).exp() };
         norm.add(factor);
         match task.weight() {
             None => sums[0].add(factor),
@@ -87,25 +90,26 @@ pub(super) struct Best {
     preference: Preference,
     k: usize,
     kept: Vec<(f64, i64)>,
-    /// Whether there was any column, and whether one was not NaN.
-    seen: bool,
-    ordered: bool,
+    /// Columns seen.
+    seen: usize,
+    /// Whether one of them was not NaN.
+    any_number: bool,
 }
 
 impl Best {
     pub(super) fn new(reduction: Reduction) -> Self {
         let k = reduction.k().unwrap_or(1) as usize;
         let preference = reduction.preference();
-        Self { preference, k, kept: Vec::with_capacity(k), seen: false, ordered: false }
+        Self { preference, k, kept: Vec::with_capacity(k), seen: 0, any_number: false }
     }
 
     /// Insert after all kept values that are as good, if it is among the best; NaN is ignored.
     pub(super) fn insert(&mut self, value: f64, column: usize) {
-        self.seen = true;
+        self.seen += 1;
         if value.is_nan() {
             return;
         }
-        self.ordered = true;
+        self.any_number = true;
         let place = self.kept.partition_point(|(kept, _)| match self.preference {
             Preference::Smallest => *kept <= value,
             Preference::Largest => *kept >= value,
@@ -116,11 +120,11 @@ impl Best {
         }
     }
 
-    /// The `k`-th best, or what stands for no such point: index -1 with the worst value there is, or with NaN if every
-    /// value of the column was NaN.
+    /// The `k`-th best, or what stands for no such point: index -1 with the worst value there is, or with NaN for the slots
+    /// that were filled if not every value were NaN.
     pub(super) fn slot(&self, k: usize) -> (f64, i64) {
         let missing = match self.preference {
-            _ if self.seen && !self.ordered => f64::NAN,
+            _ if k < self.seen && !self.any_number => f64::NAN,
             Preference::Smallest => f64::INFINITY,
             Preference::Largest => f64::NEG_INFINITY,
         };

@@ -204,6 +204,7 @@ fn selections_ignore_nan_and_take_the_first_of_equals() {
     same(&values(Reduction::Min, &[NAN, NAN]), &[NAN]);
     assert_eq!(indices(Reduction::ArgMax, &[NAN, NAN]), [-1]);
     assert_eq!(indices(Reduction::KMinArgKMin(2), &[NAN]), [-1, -1]);
+    same(&values(Reduction::KMinArgKMin(2), &[NAN]), &[NAN, INF]);
 }
 
 #[test]

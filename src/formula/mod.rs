@@ -1,10 +1,16 @@
 //! Typed formulas: a hash-consed DAG of operations on fixed-length vectors.
 
+mod complex;
+pub mod grad;
+mod graph;
 pub mod number;
 pub mod op;
 mod print;
 mod simplify;
+mod special;
+mod structure;
 pub mod table;
+mod tensor;
 pub mod typing;
 
 pub use crate::alias::{Category, Variable};

@@ -7,6 +7,27 @@ use num_rational::BigRational;
 use num_traits::{One, Signed, ToPrimitive, Zero};
 use std::fmt;
 
+/// Why a literal is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// What is wrong.
+    pub message: &'static str,
+    /// Whether it is a number, but beyond a limit.
+    pub is_limit: bool,
+}
+
+impl Malformed {
+    const fn limit(message: &'static str) -> Self {
+        Self { message, is_limit: true }
+    }
+
+    const fn syntax(message: &'static str) -> Self {
+        Self { message, is_limit: false }
+    }
+}
+
+const OUT_OF_RANGE: Malformed = Malformed::limit("the exponent is out of range");
+
 /// An exact rational constant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Number(BigRational);
@@ -31,10 +52,10 @@ impl Number {
     ///
     /// # Errors
     /// What is wrong with it: malformed, too many digits, or beyond the range of float64.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
         let digits: String = text.chars().filter(|c| *c != '_').collect();
         if digits.len() > limits::LITERAL_DIGITS {
-            return Err("the literal has more than 400 digits");
+            return Err(Malformed::limit("the literal has more than 400 digits"));
         }
         let radix = match digits.get(..2).map(str::to_ascii_lowercase).as_deref() {
             Some("0x") => 16,
@@ -44,22 +65,20 @@ impl Number {
         };
         if radix != 10 {
             let value = BigInt::parse_bytes(&digits.as_bytes()[2..], radix)
-                .ok_or("malformed integer literal")?;
+                .ok_or(Malformed::syntax("malformed integer literal"))?;
             return Number(BigRational::from_integer(value)).in_range();
         }
         let (mantissa, exponent) = match digits.find(['e', 'E']) {
-            Some(k) => (
-                &digits[..k],
-                digits[k + 1..].parse::<i32>().map_err(|_| "the exponent is out of range")?,
-            ),
+            Some(k) => (&digits[..k], digits[k + 1..].parse::<i32>().map_err(|_| OUT_OF_RANGE)?),
             None => (digits.as_str(), 0),
         };
         if exponent.abs() > 2 * limits::LITERAL_DIGITS as i32 {
-            return Err("the exponent is out of range");
+            return Err(OUT_OF_RANGE);
         }
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let all = format!("{whole}{fraction}");
-        let value = BigInt::parse_bytes(all.as_bytes(), 10).ok_or("malformed number")?;
+        let value =
+            BigInt::parse_bytes(all.as_bytes(), 10).ok_or(Malformed::syntax("malformed number"))?;
         let shift = exponent - fraction.len() as i32;
         let power = BigInt::from(10).pow(shift.unsigned_abs());
         let value = if shift >= 0 {
@@ -73,14 +92,14 @@ impl Number {
     /// Refuse what float64 cannot hold, or what has grown beyond any reasonable literal.
     ///
     /// # Errors
-    /// The text of a syntax error.
-    pub fn in_range(self) -> Result<Self, &'static str> {
+    /// A limit.
+    pub fn in_range(self) -> Result<Self, Malformed> {
         let bits = self.0.numer().bits().max(self.0.denom().bits());
         if bits > 8_192 {
-            return Err("the constant has too many digits");
+            return Err(Malformed::limit("the constant has too many digits"));
         }
         if !self.to_f64().is_finite() {
-            return Err("the constant is beyond the range of float64");
+            return Err(Malformed::limit("the constant is beyond the range of float64"));
         }
         Ok(self)
     }
@@ -88,6 +107,11 @@ impl Number {
     /// Its value as an integer, if it is one that fits.
     pub fn as_integer(&self) -> Option<i64> {
         if self.0.is_integer() { self.0.numer().to_i64() } else { None }
+    }
+
+    /// Whether it is an integer of any size.
+    pub fn is_integer(&self) -> bool {
+        self.0.is_integer()
     }
 
     /// Whether it is 0.

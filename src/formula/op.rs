@@ -17,7 +17,7 @@ pub enum Op {
     Abs,
     /// e^f.
     Exp,
-    /// 2^f. Not written by users: the lowering makes it of products under `Exp`.
+    /// 2^f. Not written by users: the lowering makes it of scaled arguments of `Exp`.
     Exp2,
     /// Natural logarithm; -inf at 0, NaN below.
     Log,
@@ -108,8 +108,16 @@ pub enum Op {
         /// Where its first component goes.
         start: u32,
     },
-    /// All operands one after another.
+    /// All operands one after another; at least two, none itself a `Concat`.
     Concat,
+    /// Component `[i, j, ..]`, row-major over the axes' lengths, is component `start + i*step_i + j*step_j + ..` of the operand.
+    /// Either a permutation of all components, or one axis; no component is taken twice.
+    Gather {
+        /// The first component that is taken.
+        start: u32,
+        /// Lengths and steps, slowest first.
+        axes: Vec<Stride>,
+    },
     /// 1 at trunc(f + 0.5), zeros elsewhere; all zeros when out of range. Operand of dim 1.
     OneHot,
 
@@ -119,4 +127,46 @@ pub enum Op {
     VecMatMult,
     /// All products of components, the first operand's index slower.
     TensorProd,
+    /// Component `[o, ..]`, row-major over the kept axes, is the sum over all summed axes of products of a component of the
+    /// first and a component of the second operand; each axis says how far a step along it goes in both.
+    Contract {
+        /// Axes of the result, slowest first.
+        kept: Vec<Axis>,
+        /// Axes that are summed over, slowest first.
+        summed: Vec<Axis>,
+    },
+
+    /// Soft dynamic time warping of two sequences (first and second operand) with softness g (third, dim 1): dim 1.
+    /// The value of the last cell of r(i, j) = (x_i - y_j)^2 + softmin of r(i-1, j-1), r(i-1, j), r(i, j-1), where
+    /// softmin(a) = m - g*log(sum of exp((m - a)/g)), m = min a, over the predecessors that exist.
+    SoftDtw,
+    /// Its derivative by each cell's (x_i - y_j)^2, row-major, then its derivative by g: dim n*m + 1. Same operands.
+    SoftDtwGradient,
+}
+
+/// One axis of a [`Op::Gather`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stride {
+    /// Steps along the axis.
+    pub len: u32,
+    /// Components from one to the next.
+    pub step: u32,
+}
+
+/// One axis of a [`Op::Contract`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Axis {
+    /// Steps along the axis.
+    pub len: u32,
+    /// Components of the first operand from one step to the next; 0 if it does not have the axis.
+    pub f: u32,
+    /// Components of the second operand from one step to the next; 0 if it does not have the axis.
+    pub g: u32,
+}
+
+impl Op {
+    /// Whether the order of its two operands does not matter.
+    pub(super) fn is_symmetric(&self) -> bool {
+        matches!(self, Op::Add | Op::Mul | Op::Equal | Op::NotEqual | Op::Scalprod)
+    }
 }

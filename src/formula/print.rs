@@ -1,6 +1,6 @@
 //! Typed formulas as text: for people, and without alias names as the canonical text that identifies compiled kernels.
 
-use super::op::Op;
+use super::op::{Axis, Op};
 use super::{Formula, Node, Variability};
 use std::fmt::Write;
 
@@ -55,6 +55,18 @@ fn head(node: &Node, name: impl Fn(u32) -> String) -> String {
         Op::Pow(exponent) => format!("Pow[{exponent}]"),
         Op::Extract { start } => format!("Extract[{start}]"),
         Op::Insert { start } => format!("Insert[{start}]"),
+        Op::Gather { start, axes } => {
+            let axes: Vec<String> = axes.iter().map(|a| format!("{}:{}", a.len, a.step)).collect();
+            format!("Gather[{start}; {}]", axes.join(", "))
+        }
+        Op::Contract { kept, summed } => {
+            let text = |axes: &[Axis]| -> String {
+                let axes: Vec<String> =
+                    axes.iter().map(|a| format!("{}:{}:{}", a.len, a.f, a.g)).collect();
+                axes.join(", ")
+            };
+            format!("Contract[{}; {}]", text(kept), text(summed))
+        }
         op => format!("{op:?}"),
     };
     for (k, arg) in node.args.iter().enumerate() {

@@ -1,62 +1,63 @@
 //! From a tree to a typed DAG: names resolved, dims checked, sugar removed, equal nodes shared.
+//!
+//! Expressions are typed in arena order, in which operands come first; what they mean as nodes is the
+//! [`graph`](super::graph)'s, what users may write is the [`table`]'s.
 
+mod calculus;
+mod complex;
+mod reduction;
+mod rules;
+mod tensor;
+
+pub use calculus::Calculus;
+pub use complex::Complex;
+pub use reduction::{LowLevel, low_level};
+pub use rules::Rule;
+
+use super::graph::{Built, Graph, Refusal};
 use super::number::Number;
 use super::op::Op;
-use super::simplify::{self, Simple};
 use super::table::{self, Arg, Build, Row};
-use super::{Category, Formula, Node, NodeId, Variability, Variable};
+use super::{Formula, NodeId};
 use crate::alias;
 use crate::error::{Error, ErrorKind};
 use crate::limits;
 use crate::span::Span;
 use crate::syntax::ast::Operator;
-use crate::syntax::{Ast, AstId, Expr, parse};
-use std::collections::HashMap;
-
-mod rules;
+use crate::syntax::{Ast, AstId, Expr, parse_as};
+use reduction::Reduced;
 
 /// Parse and type a formula, and for weighted reductions its weight, over a list of aliases.
 ///
 /// ```
-/// let formula = genred::formula::typing::formula("SqDist(x, y)", None, &["x = Vi(3)", "y = Vj(3)"]).unwrap();
+/// let formula = genred::formula::typing::formula("SqDist(x, y)", None, &["x = Vi(3)", "y = Vj(3)"])?;
 /// assert_eq!(formula.root_dim(0), 1);
+/// # Ok::<(), genred::Error>(())
 /// ```
 ///
 /// # Errors
 /// `Syntax`, `Shape` or `Limit`, with the place in the alias or the formula.
 pub fn formula(formula: &str, weight: Option<&str>, aliases: &[&str]) -> Result<Formula, Error> {
-    let mut scope =
-        Scope { variables: alias::place(aliases, table::is_reserved)?, ..Scope::default() };
+    let mut graph = Graph::new(alias::place(aliases, table::is_reserved)?);
     let mut roots = Vec::new();
-    for text in std::iter::once(formula).chain(weight) {
-        let ast = parse(text)?;
-        let mut typer = Typer {
-            text,
-            ast: &ast,
-            scope: &mut scope,
-            typed: Vec::with_capacity(ast.exprs.len()),
-        };
-        roots.push(typer.run()?);
+    for (label, text) in [("formula", Some(formula)), ("weight", weight)] {
+        let Some(text) = text else { continue };
+        let ast = parse_as(label, text)?;
+        let mut typer = Typer::new(label, text, &ast, &mut graph);
+        typer.run()?;
+        roots.push(typer.node_of(ast.root())?);
     }
-    let gap = scope.variables.iter().position(Option::is_none);
-    if let Some(k) = gap {
+    finish(graph, &roots)
+}
+
+/// The formula of a finished table, all of whose arguments must be known.
+fn finish(graph: Graph, roots: &[NodeId]) -> Result<Formula, Error> {
+    if let Some(k) = graph.variables.iter().position(Option::is_none) {
         let message =
             format!("no alias or inline variable has position {k}, but a later one is used");
         return Err(Error::new(ErrorKind::Syntax, message));
     }
-    Ok(Formula {
-        nodes: scope.nodes,
-        roots,
-        variables: scope.variables.into_iter().flatten().collect(),
-    })
-}
-
-/// What a formula and its weight share.
-#[derive(Default)]
-struct Scope {
-    nodes: Vec<Node>,
-    known: HashMap<(Op, Vec<NodeId>, u32), NodeId>,
-    variables: Vec<Option<Variable>>,
+    graph.finish(roots).map_err(|refusal| Error::new(refusal.kind(), refusal.message()))
 }
 
 /// The typed meaning of an expression.
@@ -64,24 +65,50 @@ struct Scope {
 enum Typed {
     Node(NodeId),
     /// An integer list, which is only an argument.
-    List,
+    List(usize),
+    /// A low-level reduction, which is only a whole text or the operand of a derivative.
+    Reduced(usize),
 }
 
 struct Typer<'a> {
+    label: &'static str,
     text: &'a str,
     ast: &'a Ast,
-    scope: &'a mut Scope,
+    graph: &'a mut Graph,
     typed: Vec<Typed>,
+    lists: Vec<Vec<i64>>,
+    reduced: Vec<Reduced>,
 }
 
-impl Typer<'_> {
-    fn run(&mut self) -> Result<NodeId, Error> {
+/// Longest quotation of the text in a message.
+const QUOTED: usize = 40;
+
+/// A text cut to what a message can quote.
+fn quoted(text: &str) -> String {
+    match text.char_indices().nth(QUOTED) {
+        Some((k, _)) => format!("{}...", &text[..k]),
+        None => text.to_owned(),
+    }
+}
+
+impl<'a> Typer<'a> {
+    fn new(label: &'static str, text: &'a str, ast: &'a Ast, graph: &'a mut Graph) -> Self {
+        let typed = Vec::with_capacity(ast.exprs.len());
+        Self { label, text, ast, graph, typed, lists: Vec::new(), reduced: Vec::new() }
+    }
+
+    fn run(&mut self) -> Result<(), Error> {
+        // What does not exist is reported before what does not fit.
+        for (expr, span) in self.ast.exprs.iter().zip(&self.ast.spans) {
+            if let Expr::Call(name, _) = expr {
+                self.check_known(name, *span)?;
+            }
+        }
         for k in 0..self.ast.exprs.len() {
-            let id = AstId(k as u32);
-            let typed = self.expr(id)?;
+            let typed = self.expr(AstId(k as u32))?;
             self.typed.push(typed);
         }
-        self.node_of(self.ast.root())
+        Ok(())
     }
 
     fn span(&self, id: AstId) -> Span {
@@ -89,115 +116,45 @@ impl Typer<'_> {
     }
 
     fn error(&self, kind: ErrorKind, span: Span, message: impl Into<String>) -> Error {
-        Error::at(kind, "formula", self.text, span, message)
+        Error::at(kind, self.label, self.text, span, message)
     }
 
     fn written(&self, id: AstId) -> String {
-        let text = &self.text[self.span(id).range()];
-        match text.char_indices().nth(40) {
-            Some((k, _)) => format!("{}...", &text[..k]),
-            None => text.to_owned(),
-        }
+        quoted(&self.text[self.span(id).range()])
     }
 
     fn node_of(&self, id: AstId) -> Result<NodeId, Error> {
         match self.typed[id.index()] {
             Typed::Node(node) => Ok(node),
-            Typed::List => Err(self.error(
+            Typed::List(_) => Err(self.error(
                 ErrorKind::Syntax,
                 self.span(id),
                 "a list of integers is not an expression",
             )),
+            Typed::Reduced(_) => Err(self.misplaced_reduction(id)),
         }
+    }
+
+    fn nodes_of(&self, args: &[AstId]) -> Result<Vec<NodeId>, Error> {
+        args.iter().map(|a| self.node_of(*a)).collect()
     }
 
     fn dim(&self, node: NodeId) -> u32 {
-        self.scope.nodes[node.index()].dim
+        self.graph.dim(node)
     }
 
-    fn constant(&self, node: NodeId) -> Option<&Number> {
-        match &self.scope.nodes[node.index()].op {
-            Op::Constant(number) => Some(number),
-            _ => None,
-        }
+    /// Make nodes at a place of the text.
+    fn make(
+        &mut self,
+        span: Span,
+        build: impl FnOnce(&mut Graph) -> Built,
+    ) -> Result<NodeId, Error> {
+        self.graph.at = span;
+        build(self.graph).map_err(|refusal| self.refused(refusal, span))
     }
 
-    /// Make a node, or find the equal one.
-    fn node(&mut self, op: Op, args: Vec<NodeId>, dim: u32, span: Span) -> Result<NodeId, Error> {
-        if dim as usize > limits::DIM {
-            let message =
-                format!("an expression of dim {dim}; at most {} is accepted", limits::DIM);
-            return Err(self.error(ErrorKind::Limit, span, message));
-        }
-        let key = (op, args, dim);
-        if let Some(node) = self.scope.known.get(&key) {
-            return Ok(*node);
-        }
-        if self.scope.nodes.len() >= limits::NODES {
-            let message = format!("the formula has more than {} different parts", limits::NODES);
-            return Err(self.error(ErrorKind::Limit, span, message));
-        }
-        let (op, args, dim) = key.clone();
-        let variability = match &op {
-            Op::Variable(position) => {
-                match self.scope.variables[*position as usize].as_ref().map(|v| v.category) {
-                    Some(Category::I) => Variability::I,
-                    Some(Category::J) => Variability::J,
-                    _ => Variability::Param,
-                }
-            }
-            _ => args
-                .iter()
-                .map(|a| self.scope.nodes[a.index()].variability)
-                .fold(Variability::Const, Variability::union),
-        };
-        let node = NodeId(self.scope.nodes.len() as u32);
-        self.scope.nodes.push(Node { op, args, dim, variability, span });
-        self.scope.known.insert(key, node);
-        Ok(node)
-    }
-
-    fn number(&mut self, number: Number, dim: u32, span: Span) -> Result<NodeId, Error> {
-        self.node(Op::Constant(number), Vec::new(), dim, span)
-    }
-
-    fn repeated(&mut self, node: NodeId, dim: u32, span: Span) -> Result<NodeId, Error> {
-        match (self.dim(node), self.constant(node).cloned()) {
-            (own, _) if own == dim => Ok(node),
-            (_, Some(number)) => self.number(number, dim, span),
-            _ => self.node(Op::Broadcast, vec![node], dim, span),
-        }
-    }
-
-    /// An element-wise node whose dims are known to fit.
-    fn map(&mut self, op: Op, args: &[NodeId], span: Span) -> Result<NodeId, Error> {
-        let dim = args.iter().map(|a| self.dim(*a)).max().unwrap_or(1);
-        let constants: Vec<Option<Number>> =
-            args.iter().map(|a| self.constant(*a).cloned()).collect();
-        let constants: Vec<Option<&Number>> = constants.iter().map(Option::as_ref).collect();
-        let same = args.len() == 2 && args[0] == args[1];
-        let simple = simplify::elementwise(&op, &constants, same)
-            .map_err(|_| self.error(ErrorKind::Syntax, span, "division by zero"))?;
-        match simple {
-            Some(Simple::Constant(number)) => self.number(number, dim, span),
-            Some(Simple::Operand(k)) => self.repeated(args[k], dim, span),
-            Some(Simple::Negated(k)) => {
-                let node = self.map(Op::Neg, &[args[k]], span)?;
-                self.repeated(node, dim, span)
-            }
-            Some(Simple::Unary(op, k)) => self.map(op, &[args[k]], span),
-            Some(Simple::Times(number)) => {
-                let factor = self.number(number, 1, span)?;
-                self.node(Op::Mul, vec![args[0], factor], dim, span)
-            }
-            None => {
-                let inner = &self.scope.nodes[args[0].index()];
-                if op == Op::Neg && inner.op == Op::Neg {
-                    return Ok(inner.args[0]);
-                }
-                self.node(op, args.to_vec(), dim, span)
-            }
-        }
+    fn refused(&self, refusal: Refusal, span: Span) -> Error {
+        self.error(refusal.kind(), span, refusal.message())
     }
 
     /// Check that dims are equal or 1, naming the operands that are not.
@@ -239,16 +196,15 @@ impl Typer<'_> {
         let node = match &ast.exprs[id.index()] {
             Expr::Number(text) => {
                 let number = Number::parse(text).map_err(|why| {
-                    let kind =
-                        if why.contains("digits") { ErrorKind::Limit } else { ErrorKind::Syntax };
-                    self.error(kind, span, why)
+                    let kind = if why.is_limit { ErrorKind::Limit } else { ErrorKind::Syntax };
+                    self.error(kind, span, why.message)
                 })?;
-                self.number(number, 1, span)?
+                self.make(span, |g| g.number(number, 1))?
             }
             Expr::Name(name) => self.name(name, span)?,
             Expr::Neg(f) => {
                 let f = self.node_of(*f)?;
-                self.map(Op::Neg, &[f], span)?
+                self.make(span, |g| g.neg(f))?
             }
             Expr::Binary(operator, f, g) => self.binary(*operator, *f, *g, span)?,
             Expr::Index(f, k) => {
@@ -259,38 +215,33 @@ impl Typer<'_> {
                 let (start, end) = (self.int(*a)?, self.int(*b)?);
                 self.extract(*f, (*a, start), (*b, end.saturating_sub(start)), span)?
             }
-            Expr::List(items) => {
-                for item in items {
-                    self.int(*item)?;
-                }
-                return Ok(Typed::List);
-            }
-            Expr::Call(name, args) => self.call(name, args, span)?,
+            Expr::List(items) => return self.list(items),
+            Expr::Call(name, args) => return self.call(name, args, span),
         };
         Ok(Typed::Node(node))
     }
 
     fn name(&mut self, name: &str, span: Span) -> Result<NodeId, Error> {
-        let position =
-            self.scope.variables.iter().position(|v| v.as_ref().is_some_and(|v| v.name == name));
-        if let Some(position) = position {
-            let dim = self.scope.variables[position].as_ref().map_or(1, |v| v.dim);
-            return self.node(Op::Variable(position as u32), Vec::new(), dim, span);
+        let mut variables = self.graph.variables.iter();
+        if let Some(position) = variables.position(|v| v.as_ref().is_some_and(|v| v.name == name)) {
+            return self.make(span, |g| g.variable(position as u32));
         }
-        let error = self.error(ErrorKind::Syntax, span, format!("unknown name `{name}`"));
+        let message = format!("unknown name `{}`", quoted(name));
+        let error = self.error(ErrorKind::Syntax, span, message);
         if table::is_reserved(name) {
             return Err(error
                 .help(format!("`{name}` is an operation and needs its arguments in parentheses")));
         }
         let names: Vec<&str> =
-            self.scope.variables.iter().flatten().map(|v| v.name.as_str()).collect();
-        let near = names.iter().min_by_key(|known| strsim::damerau_levenshtein(name, known));
-        Err(match near {
-            Some(near) if strsim::damerau_levenshtein(name, near) * 3 <= near.len().max(3) => {
-                error.help(format!("did you mean `{near}`?"))
+            self.graph.variables.iter().flatten().map(|v| v.name.as_str()).collect();
+        Err(match table::nearest(name, names.iter().copied()) {
+            Some(near) => error.help(format!("did you mean `{}`?", quoted(near))),
+            None if names.is_empty() => error.help("no aliases are given"),
+            None => {
+                let shown: Vec<String> = names.iter().take(10).map(|n| quoted(n)).collect();
+                let more = if names.len() > shown.len() { ", ..." } else { "" };
+                error.help(format!("the aliases are {}{more}", shown.join(", ")))
             }
-            _ if names.is_empty() => error.help("no aliases are given"),
-            _ => error.help(format!("the aliases are {}", names.join(", "))),
         })
     }
 
@@ -307,111 +258,136 @@ impl Typer<'_> {
             return self.scalar_product(&what, f, g, span);
         }
         self.check_broadcast(&what, &[f, g])?;
-        match operator {
-            Operator::Plus => self.map(Op::Add, &[a, b], span),
-            Operator::Minus => self.map(Op::Sub, &[a, b], span),
-            Operator::Star => self.map(Op::Mul, &[a, b], span),
-            Operator::Slash => self.map(Op::Div, &[a, b], span),
-            Operator::Less => self.map(Op::LessThan, &[a, b], span),
-            Operator::LessEqual => self.map(Op::LessOrEqual, &[a, b], span),
-            Operator::Greater => self.map(Op::LessThan, &[b, a], span),
-            Operator::GreaterEqual => self.map(Op::LessOrEqual, &[b, a], span),
-            Operator::Equal => self.map(Op::Equal, &[a, b], span),
-            Operator::NotEqual => self.map(Op::NotEqual, &[a, b], span),
-            Operator::Power | Operator::Bar => self.power(a, b, self.span(g), span),
+        let (op, args) = match operator {
+            Operator::Plus => (Op::Add, [a, b]),
+            Operator::Minus => (Op::Sub, [a, b]),
+            Operator::Star => (Op::Mul, [a, b]),
+            Operator::Slash => return self.quotient(f, g, span),
+            Operator::Less => (Op::LessThan, [a, b]),
+            Operator::LessEqual => (Op::LessOrEqual, [a, b]),
+            Operator::Greater => (Op::LessThan, [b, a]),
+            Operator::GreaterEqual => (Op::LessOrEqual, [b, a]),
+            Operator::Equal => (Op::Equal, [a, b]),
+            Operator::NotEqual => (Op::NotEqual, [a, b]),
+            Operator::Power | Operator::Bar => return self.power(a, b, self.span(g), span),
+        };
+        self.make(span, |graph| graph.map(op, &args))
+    }
+
+    /// `f / g`, whose divisor is pointed at if it is zero.
+    fn quotient(&mut self, f: AstId, g: AstId, span: Span) -> Result<NodeId, Error> {
+        let (a, b) = (self.node_of(f)?, self.node_of(g)?);
+        if self.graph.is_zero(b) {
+            return Err(self.refused(Refusal::DivisionByZero, self.span(g)));
         }
+        self.make(span, |graph| graph.div(a, b))
     }
 
     /// `f ** g`: 2 is Square, integers Pow, one half Sqrt, minus one half Rsqrt, all else Powf.
     fn power(&mut self, f: NodeId, g: NodeId, at: Span, span: Span) -> Result<NodeId, Error> {
         let half = Number::ratio(&Number::integer(1), &Number::integer(2));
-        match self.constant(g).cloned() {
-            Some(n) if n.as_integer().is_some() && self.dim(g) == 1 => {
-                let m = self.exponent(n.as_integer().unwrap_or(0), at)?;
-                self.map(Op::Pow(m), &[f], span)
+        let (op, args) = match self.graph.constant(g).cloned() {
+            Some(n) if n.is_integer() && self.dim(g) == 1 => {
+                (Op::Pow(self.exponent(&n, at)?), vec![f])
             }
-            Some(n) if Some(&n) == half.as_ref() => self.map(Op::Sqrt, &[f], span),
-            Some(n) if Some(n.neg()) == half => self.map(Op::Rsqrt, &[f], span),
-            _ => self.map(Op::Powf, &[f, g], span),
-        }
+            Some(n) if Some(&n) == half.as_ref() => (Op::Sqrt, vec![f]),
+            Some(n) if Some(n.neg()) == half => (Op::Rsqrt, vec![f]),
+            _ => (Op::Powf, vec![f, g]),
+        };
+        self.make(span, |graph| graph.map(op, &args))
     }
 
-    fn exponent(&self, m: i64, at: Span) -> Result<i32, Error> {
-        if m.abs() > limits::EXPONENT {
-            let message = format!("the integer exponent {m} is beyond {}", limits::EXPONENT);
-            return Err(self
-                .error(ErrorKind::Limit, at, message)
-                .help("Powf(f, g) takes any exponent"));
-        }
-        Ok(m as i32)
+    fn exponent(&self, m: &Number, at: Span) -> Result<i32, Error> {
+        let within = m.as_integer().filter(|m| m.abs() <= limits::EXPONENT);
+        within.map(|m| m as i32).ok_or_else(|| {
+            let message =
+                format!("the exponent {} is beyond {}", quoted(&m.to_string()), limits::EXPONENT);
+            self.error(ErrorKind::Limit, at, message).help("Powf(f, g) takes any exponent")
+        })
     }
 
     /// The integer that a constant argument stands for.
     fn int(&self, id: AstId) -> Result<i64, Error> {
-        let value =
-            self.node_of(id).ok().and_then(|node| self.constant(node)).and_then(Number::as_integer);
-        value.ok_or_else(|| {
-            let message = format!("expected an integer literal, found `{}`", self.written(id));
-            self.error(ErrorKind::Syntax, self.span(id), message)
+        let node = match self.typed[id.index()] {
+            Typed::Node(node) => self.graph.constant(node),
+            _ => None,
+        };
+        if let Some(value) = node.and_then(Number::as_integer) {
+            return Ok(value);
+        }
+        let kind = match node.is_some_and(Number::is_integer) {
+            true => ErrorKind::Limit,
+            false => ErrorKind::Syntax,
+        };
+        let message = match kind {
+            ErrorKind::Limit => format!("the integer `{}` is too large", self.written(id)),
+            _ => format!("expected an integer literal, found `{}`", self.written(id)),
+        };
+        Err(self.error(kind, self.span(id), message))
+    }
+
+    fn check_known(&self, name: &str, span: Span) -> Result<(), Error> {
+        if table::find(name).is_some() || reduction::is_name(name) {
+            return Ok(());
+        }
+        let at = Span::new(span.start, span.start + name.len() as u32);
+        let message = format!("unknown operation `{}`", quoted(name));
+        let error = self.error(ErrorKind::Syntax, at, message);
+        let is_alias = self.graph.variables.iter().flatten().any(|v| v.name == name);
+        Err(match table::nearest(name, table::names().chain(reduction::names())) {
+            _ if is_alias => {
+                error.help(format!("`{name}` is an alias; write `{name} * (...)` to multiply"))
+            }
+            _ if name == "not" => error.help("1 - f negates a 0/1 value"),
+            _ if name.starts_with("Greater") => error.help("write f > g, or exchange the operands"),
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None => error.help("the operations are listed by `genred ops`"),
         })
     }
 
-    fn call(&mut self, name: &str, args: &[AstId], span: Span) -> Result<NodeId, Error> {
+    fn call(&mut self, name: &str, args: &[AstId], span: Span) -> Result<Typed, Error> {
         let Some(row) = table::find(name) else {
-            let at = Span::new(span.start, span.start + name.len() as u32);
-            let error = self.error(ErrorKind::Syntax, at, format!("unknown operation `{name}`"));
-            let aliases = self.scope.variables.iter().flatten().any(|v| v.name == name);
-            return Err(match table::nearest(name, std::iter::empty()) {
-                _ if aliases => {
-                    error.help(format!("`{name}` is an alias; write `{name} * (...)` to multiply"))
-                }
-                Some(near) => error.help(format!("did you mean `{near}`?")),
-                None => error.help("the operations are listed by `genred ops`"),
-            });
+            return self.reduction(name, args, span);
         };
+        if let Some(reduced) = self.differentiated(row, args, span)? {
+            return Ok(reduced);
+        }
         self.check_count(row, name, args, span)?;
         for (k, arg) in args.iter().enumerate() {
             match row.args[k.min(row.args.len() - 1)] {
                 Arg::Expr => drop(self.node_of(*arg)?),
                 Arg::Int => drop(self.int(*arg)?),
+                Arg::List => drop(self.list_of(*arg)?),
+                Arg::Variable => self.check_variable(*arg)?,
             }
         }
-        match &row.build {
+        let node = match &row.build {
+            Build::Elementwise(Op::Div) => {
+                self.check_broadcast(&format!("`{name}`"), args)?;
+                self.quotient(args[0], args[1], span)?
+            }
             Build::Elementwise(op) => {
                 self.check_broadcast(&format!("`{name}`"), args)?;
                 let nodes = self.nodes_of(args)?;
-                self.map(op.clone(), &nodes, span)
+                self.make(span, |g| g.map(op.clone(), &nodes))?
             }
             Build::Reduce(op) => {
                 let f = self.node_of(args[0])?;
-                self.reduced(op.clone(), f, span)
+                self.make(span, |g| g.reduced(op.clone(), f))?
             }
             Build::WithInt(make) => {
                 let f = self.node_of(args[0])?;
                 let n = args.get(1).map_or(Ok(0), |n| self.int(*n))?;
                 let at = args.get(1).map_or(span, |n| self.span(*n));
-                let op = make(self.exponent(n, at)?);
-                self.map(op, &[f], span)
+                let op = make(self.exponent(&Number::integer(n), at)?);
+                self.make(span, |g| g.map(op, &[f]))?
             }
-            Build::Rule(rule) => self.rule(*rule, name, args, span),
-        }
-    }
-
-    fn nodes_of(&self, args: &[AstId]) -> Result<Vec<NodeId>, Error> {
-        args.iter().map(|a| self.node_of(*a)).collect()
-    }
-
-    /// An operation from components to a scalar; the identity where there is one component.
-    fn reduced(&mut self, op: Op, f: NodeId, span: Span) -> Result<NodeId, Error> {
-        match (self.dim(f), &op) {
-            (1, Op::Sum | Op::Max | Op::Min) => Ok(f),
-            (1, _) => self.number(Number::integer(0), 1, span),
-            (dim, Op::Sum) if self.constant(f).is_some() => {
-                let number = self.constant(f).map(|n| n.mul(&Number::integer(i64::from(dim))));
-                self.number(number.unwrap_or_else(|| Number::integer(0)), 1, span)
-            }
-            _ => self.node(op, vec![f], 1, span),
-        }
+            Build::Rule(Rule::Ind) => return self.list(args),
+            Build::Rule(rule) => self.rule(*rule, name, args, span)?,
+            Build::Complex(rule) => self.complex(*rule, name, args, span)?,
+            Build::Calculus(rule) => self.calculus(*rule, name, args, span)?,
+        };
+        Ok(Typed::Node(node))
     }
 
     fn check_count(&self, row: &Row, name: &str, args: &[AstId], span: Span) -> Result<(), Error> {
@@ -426,6 +402,17 @@ impl Typer<'_> {
         };
         let plural = if wanted == "1" { "" } else { "s" };
         let message = format!("`{name}` takes {wanted} argument{plural}, not {}", args.len());
-        Err(self.error(ErrorKind::Syntax, span, message).help(row.meaning))
+        let help = format!("{name}({}): {}", row.call, row.meaning);
+        Err(self.error(ErrorKind::Syntax, span, message).help(help))
+    }
+
+    fn check_variable(&self, id: AstId) -> Result<(), Error> {
+        if self.graph.position(self.node_of(id)?).is_some() {
+            return Ok(());
+        }
+        let message = format!("expected a variable, found `{}`", self.written(id));
+        Err(self
+            .error(ErrorKind::Syntax, self.span(id), message)
+            .help("derivatives are taken by an alias or an inline `Var(position, dim, category)`"))
     }
 }

@@ -19,6 +19,7 @@ enum Pending {
 }
 
 struct Parser<'t> {
+    label: &'static str,
     text: &'t str,
     tokens: Vec<Token>,
     ast: Ast,
@@ -32,17 +33,25 @@ struct Parser<'t> {
 /// # Errors
 /// `Syntax` with the place of the first thing that cannot be part of a formula; `Limit` for over-long or over-nested text.
 pub fn parse(text: &str) -> Result<Ast, Error> {
-    let tokens = tokens("formula", text)?;
+    parse_as("formula", text)
+}
+
+/// Parse a text that messages call `label`.
+///
+/// # Errors
+/// Like [`parse`].
+pub fn parse_as(label: &'static str, text: &str) -> Result<Ast, Error> {
+    let tokens = tokens(label, text)?;
     let ast = Ast { exprs: Vec::new(), spans: Vec::new() };
     let mut parser =
-        Parser { text, tokens, ast, operands: Vec::new(), pending: Vec::new(), depth: 0 };
+        Parser { label, text, tokens, ast, operands: Vec::new(), pending: Vec::new(), depth: 0 };
     parser.run()?;
     Ok(parser.ast)
 }
 
 impl Parser<'_> {
     fn error(&self, span: Span, message: impl Into<String>) -> Error {
-        Error::at(ErrorKind::Syntax, "formula", self.text, span, message)
+        Error::at(ErrorKind::Syntax, self.label, self.text, span, message)
     }
 
     fn word(&self, span: Span) -> &str {
@@ -63,7 +72,7 @@ impl Parser<'_> {
         self.depth += 1;
         if self.depth > limits::NESTING {
             let message = format!("brackets nest deeper than {} levels", limits::NESTING);
-            return Err(Error::at(ErrorKind::Limit, "formula", self.text, span, message));
+            return Err(Error::at(ErrorKind::Limit, self.label, self.text, span, message));
         }
         self.pending.push(pending);
         Ok(())

@@ -8,4 +8,4 @@ mod print;
 pub mod token;
 
 pub use ast::{Ast, AstId, Expr};
-pub use expr::parse;
+pub use expr::{parse, parse_as};

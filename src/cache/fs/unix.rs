@@ -83,8 +83,10 @@ impl Fs for Unix {
     }
 
     fn list(&self, at: &Dir) -> io::Result<Vec<OsString>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let readable = fs::openat(at.fd()?, ".", flags, Mode::empty())?;
         let mut names = Vec::new();
-        for entry in fs::Dir::read_from(at.fd()?)? {
+        for entry in fs::Dir::new(readable)? {
             let name = OsStr::from_bytes(entry?.file_name().to_bytes()).to_owned();
             if name != "." && name != ".." {
                 names.push(name);

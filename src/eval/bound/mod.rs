@@ -14,6 +14,8 @@
 mod elementwise;
 mod interval;
 mod reduction;
+#[cfg(test)]
+mod tests;
 
 use super::nodes::Nodes;
 use super::{Matrix, Task};

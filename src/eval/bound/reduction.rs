@@ -77,7 +77,8 @@ fn exponential(task: &Task<'_>, nodes: &mut Nodes<'_, Rounding>, tree: Tree) -> 
     let dim = task.weight().map_or(1, |w| nodes.value(w).len());
     let mut norm = (Total::default(), Sum::default());
     let mut sums = vec![norm; dim];
-    // Whether some term +inf has a weight that is not surely positive, or some weight is not a number.
+    // Whether some weight is not surely positive, so that beside a term +inf overflow may show; and whether some is infinite
+    // or unknown.
     let (mut any_odd_top, mut any_odd_weight) = (false, vec![false; dim]);
     let rounding = nodes.arithmetic();
     for column in 0..task.columns() {
@@ -93,7 +94,7 @@ fn exponential(task: &Task<'_>, nodes: &mut Nodes<'_, Rounding>, tree: Tree) -> 
             continue;
         };
         for (k, g) in nodes.value(weight).iter().enumerate() {
-            any_odd_top |= g.low < 0.0 || (f.value == f64::INFINITY && g.low <= 0.0);
+            any_odd_top |= g.low <= 0.0;
             any_odd_weight[k] |= !g.is_finite();
             sums[k].0.add(value * g.value);
             sums[k].1.add(rounding.apply(&Op::Mul, &[factor, *g]));
@@ -188,23 +189,41 @@ fn rebased(rounding: &Rounding, sum: Bounded, largest: Bounded) -> Bounded {
     Bounded { value: sum.value, ..result }
 }
 
+/// A component's best values, and the best of the lower and of the upper ends of their intervals.
+struct Ends {
+    value: Best,
+    low: Best,
+    high: Best,
+    any_unknown: bool,
+    /// Whether some value is certainly not NaN.
+    any_number: bool,
+}
+
 /// The k-th best of intervals lies between the k-th best of their lower and of their upper ends.
 fn selection(task: &Task<'_>, nodes: &mut Nodes<'_, Rounding>) -> (Vec<Bounded>, Vec<i64>) {
     let dim = nodes.value(task.root()).len();
     let best = || Best::new(task.reduction);
-    let mut components: Vec<[Best; 3]> = (0..dim).map(|_| [best(), best(), best()]).collect();
+    let ends =
+        || Ends { value: best(), low: best(), high: best(), any_unknown: false, any_number: false };
+    let mut components: Vec<Ends> = (0..dim).map(|_| ends()).collect();
     for column in 0..task.columns() {
         nodes.enter_column(column);
-        for ([value, low, high], f) in components.iter_mut().zip(nodes.value(task.root())) {
-            value.insert(if f.is_nan() { f64::NAN } else { f.value }, column);
-            low.insert(f.low, column);
-            high.insert(f.high, column);
+        for (ends, f) in components.iter_mut().zip(nodes.value(task.root())) {
+            ends.value.insert(if f.is_nan() { f64::NAN } else { f.value }, column);
+            ends.low.insert(f.low, column);
+            ends.high.insert(f.high, column);
+            ends.any_unknown |= f.is_unknown();
+            ends.any_number |= !f.is_unknown() && !f.is_nan();
         }
     }
     let k = task.reduction.k().unwrap_or(1) as usize;
-    let slot = |[value, low, high]: &[Best; 3], k: usize| {
-        let (value, index) = value.slot(k);
-        (Bounded { value, low: low.slot(k).0, high: high.slot(k).0 }, index)
+    let slot = |ends: &Ends, k: usize| {
+        let (value, index) = ends.value.slot(k);
+        // If the unknown ones are NaN, all are.
+        if ends.any_unknown && !ends.any_number && k < task.columns() {
+            return (Bounded::unknown(value), index);
+        }
+        (Bounded { value, low: ends.low.slot(k).0, high: ends.high.slot(k).0 }, index)
     };
     (0..k).flat_map(|k| components.iter().map(move |c| (c, k))).map(|(c, k)| slot(c, k)).unzip()
 }

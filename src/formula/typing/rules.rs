@@ -3,13 +3,53 @@
 use super::Typer;
 use crate::alias::inline_name;
 use crate::error::{Error, ErrorKind};
+use crate::formula::graph::Refusal;
 use crate::formula::number::Number;
 use crate::formula::op::Op;
-use crate::formula::table::Rule;
+use crate::formula::tensor::Product;
 use crate::formula::{Category, NodeId, Variable};
 use crate::limits;
 use crate::span::Span;
 use crate::syntax::AstId;
+
+/// Operations whose typing is more than a broadcast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the operation of its table row")]
+pub enum Rule {
+    IntCst,
+    RatCst,
+    IntInv,
+    Zero,
+    Var,
+    ClampInt,
+    DiffClampInt,
+    SumT,
+    Scalprod,
+    SqNorm2,
+    Norm2,
+    Normalize,
+    SqDist,
+    WeightedSqNorm,
+    WeightedSqDist,
+    SqNormIso,
+    SqNormDiag,
+    SymSqNorm,
+    Elem,
+    ElemT,
+    Extract,
+    ExtractT,
+    Concat,
+    OneHot,
+    MatVecMult,
+    VecMatMult,
+    TensorProd,
+    TensorDot,
+    Kron,
+    Ind,
+    BSpline,
+    SoftDtw,
+    Identity,
+}
 
 impl Typer<'_> {
     pub(super) fn rule(
@@ -22,67 +62,78 @@ impl Typer<'_> {
         let what = format!("`{name}`");
         match rule {
             Rule::IntCst => {
-                let n = self.int(args[0])?;
-                self.number(Number::integer(n), 1, span)
+                let f = self.node_of(args[0])?;
+                match self.graph.constant(f).is_some_and(Number::is_integer) {
+                    true => Ok(f),
+                    false => self.int(args[0]).and(Ok(f)),
+                }
             }
-            Rule::RatCst => {
-                self.ratio((args[0], self.int(args[0])?), (args[1], self.int(args[1])?), span)
+            Rule::RatCst => self.quotient(args[0], args[1], span),
+            Rule::IntInv => {
+                let one = self.make(span, |g| g.integer(1, 1))?;
+                let n = self.node_of(args[0])?;
+                if self.graph.is_zero(n) {
+                    let message = "the denominator is zero";
+                    return Err(self.error(ErrorKind::Syntax, self.span(args[0]), message));
+                }
+                self.make(span, |g| g.div(one, n))
             }
-            Rule::IntInv => self.ratio((args[0], 1), (args[0], self.int(args[0])?), span),
             Rule::Zero => {
                 let dim = self.dim_argument(args[0])?;
-                self.number(Number::integer(0), dim, span)
+                self.make(span, |g| g.integer(0, dim))
             }
             Rule::Var => self.variable(name, args, span),
             Rule::Identity => self.node_of(args[0]),
             Rule::ClampInt => {
                 let nodes = self.nodes_of(args)?;
-                self.map(Op::Clamp, &nodes, span)
+                self.make(span, |g| g.map(Op::Clamp, &nodes))
             }
             Rule::DiffClampInt => {
                 let nodes = self.nodes_of(args)?;
-                let below = self.map(Op::LessThan, &[nodes[0], nodes[1]], span)?;
-                let above = self.map(Op::LessThan, &[nodes[2], nodes[0]], span)?;
-                let outside = self.map(Op::Add, &[below, above], span)?;
-                let zero = self.number(Number::integer(0), 1, span)?;
-                self.map(Op::LessOrEqual, &[outside, zero], span)
+                self.make(span, |g| {
+                    let below = g.map(Op::LessThan, &[nodes[0], nodes[1]])?;
+                    let above = g.map(Op::LessThan, &[nodes[2], nodes[0]])?;
+                    let outside = g.add(below, above)?;
+                    let zero = g.integer(0, 1)?;
+                    g.map(Op::LessOrEqual, &[outside, zero])
+                })
             }
             Rule::SumT => {
                 self.need_dim(&what, args[0], 1)?;
                 let dim = self.dim_argument(args[1])?;
                 let f = self.node_of(args[0])?;
-                self.repeated(f, dim, span)
+                self.make(span, |g| g.repeated(f, dim))
             }
             Rule::Scalprod => self.scalar_product(&what, args[0], args[1], span),
             Rule::SqNorm2 => {
                 let f = self.node_of(args[0])?;
-                self.square_norm(f, span)
+                self.make(span, |g| g.square_norm(f))
             }
             Rule::Norm2 => {
                 let f = self.node_of(args[0])?;
-                let square = self.square_norm(f, span)?;
-                self.map(Op::Sqrt, &[square], span)
+                self.make(span, |g| {
+                    let square = g.square_norm(f)?;
+                    g.map(Op::Sqrt, &[square])
+                })
             }
             Rule::Normalize => {
                 let f = self.node_of(args[0])?;
-                let square = self.square_norm(f, span)?;
-                let inverse = self.map(Op::Rsqrt, &[square], span)?;
-                self.map(Op::Mul, &[inverse, f], span)
+                self.make(span, |g| {
+                    let square = g.square_norm(f)?;
+                    let inverse = g.map(Op::Rsqrt, &[square])?;
+                    g.mul(inverse, f)
+                })
             }
             Rule::SqDist => {
-                self.check_broadcast(&what, args)?;
-                let nodes = self.nodes_of(args)?;
-                let difference = self.map(Op::Sub, &nodes, span)?;
-                self.square_norm(difference, span)
+                let difference = self.difference(&what, args, span)?;
+                self.make(span, |g| g.square_norm(difference))
             }
             Rule::WeightedSqNorm | Rule::SqNormIso | Rule::SqNormDiag | Rule::SymSqNorm => {
                 let f = self.node_of(args[1])?;
                 self.weighted_norm(rule, &what, args[0], (args[1], f), span)
             }
             Rule::WeightedSqDist => {
-                self.check_broadcast(&what, &args[1..])?;
-                let nodes = self.nodes_of(&args[1..])?;
-                let difference = self.map(Op::Sub, &nodes, span)?;
+                let difference = self.difference(&what, &args[1..], span)?;
                 self.weighted_norm(rule, &what, args[0], (args[1], difference), span)
             }
             Rule::Elem => {
@@ -100,39 +151,67 @@ impl Typer<'_> {
             Rule::ExtractT => self.insert(args[0], args[1], args[2], span),
             Rule::Concat => {
                 let nodes = self.nodes_of(args)?;
-                let dim = nodes.iter().map(|n| self.dim(*n)).fold(0, u32::saturating_add);
-                self.node(Op::Concat, nodes, dim, span)
+                self.make(span, |g| g.concat(&nodes))
             }
             Rule::OneHot => {
                 self.need_dim(&what, args[0], 1)?;
                 let dim = self.dim_argument(args[1])?;
                 let f = self.node_of(args[0])?;
-                self.node(Op::OneHot, vec![f], dim, span)
+                self.make(span, |g| g.one_hot(f, dim))
             }
-            Rule::MatVecMult => {
-                self.matrix_product(Op::MatVecMult, &what, args[0], args[1], args, span)
+            Rule::MatVecMult | Rule::VecMatMult | Rule::TensorProd => {
+                self.matrix_product(rule, &what, args[0], args[1], span)
             }
-            Rule::VecMatMult => {
-                self.matrix_product(Op::VecMatMult, &what, args[1], args[0], args, span)
-            }
-            Rule::TensorProd => {
+            Rule::TensorDot | Rule::Kron => self.tensor_product(rule, &what, args, span),
+            Rule::Ind => unreachable!("`Ind` makes a list, which `call` returns"),
+            Rule::BSpline => self.b_spline(&what, args, span),
+            Rule::SoftDtw => {
+                self.need_dim(&what, args[2], 1)?;
                 let nodes = self.nodes_of(args)?;
-                let dim = self.dim(nodes[0]).saturating_mul(self.dim(nodes[1]));
-                self.node(Op::TensorProd, nodes, dim, span)
+                let cells = u64::from(self.dim(nodes[0])) * u64::from(self.dim(nodes[1]));
+                // The gradient holds a value a cell and one more.
+                if cells >= limits::DIM as u64 {
+                    return Err(self.refused(Refusal::Dim(cells + 1), span));
+                }
+                self.make(span, |g| g.node(Op::SoftDtw, nodes, 1))
             }
         }
     }
 
-    fn ratio(&mut self, p: (AstId, i64), q: (AstId, i64), span: Span) -> Result<NodeId, Error> {
-        let (n, d) = (Number::integer(p.1), Number::integer(q.1));
-        let number = Number::ratio(&n, &d).ok_or_else(|| {
-            self.error(ErrorKind::Syntax, self.span(q.0), "the denominator is zero")
-        })?;
-        self.number(number, 1, span)
+    /// f - g, for operations on differences.
+    fn difference(&mut self, what: &str, args: &[AstId], span: Span) -> Result<NodeId, Error> {
+        self.check_broadcast(what, args)?;
+        let nodes = self.nodes_of(args)?;
+        self.make(span, |g| g.sub(nodes[0], nodes[1]))
+    }
+
+    fn b_spline(&mut self, what: &str, args: &[AstId], span: Span) -> Result<NodeId, Error> {
+        self.need_dim(what, args[1], 1)?;
+        let (knots, x, degree) =
+            (self.node_of(args[0])?, self.node_of(args[1])?, self.int(args[2])?);
+        let n = self.dim(knots);
+        if degree < 0 {
+            let message = format!("the degree must be at least 0, not {degree}");
+            return Err(self.error(ErrorKind::Shape, self.span(args[2]), message));
+        }
+        let Some(degree) = u32::try_from(degree).ok().filter(|k| *k <= n.saturating_sub(2)) else {
+            let message = format!(
+                "{what} of degree {degree} needs at least {} knots",
+                degree.saturating_add(2)
+            );
+            let error = self.error(ErrorKind::Shape, self.span(args[0]), message);
+            return Err(error.labelled(format!("dim {n}")));
+        };
+        if n < 2 {
+            let message = format!("{what} needs at least 2 knots");
+            let error = self.error(ErrorKind::Shape, self.span(args[0]), message);
+            return Err(error.labelled(format!("dim {n}")));
+        }
+        self.make(span, |g| g.b_spline(knots, x, degree))
     }
 
     /// A dim given as an integer argument.
-    fn dim_argument(&self, id: AstId) -> Result<u32, Error> {
+    pub(super) fn dim_argument(&self, id: AstId) -> Result<u32, Error> {
         let value = self.int(id)?;
         if value < 1 {
             return Err(self.error(
@@ -147,7 +226,7 @@ impl Typer<'_> {
         })
     }
 
-    fn need_dim(&self, what: &str, id: AstId, dim: u32) -> Result<(), Error> {
+    pub(super) fn need_dim(&self, what: &str, id: AstId, dim: u32) -> Result<(), Error> {
         let found = self.dim(self.node_of(id)?);
         if found == dim {
             return Ok(());
@@ -179,10 +258,10 @@ impl Typer<'_> {
                 self.error(ErrorKind::Limit, self.span(args[0]), message)
             })?;
         let dim = self.dim_argument(args[1])?;
-        if self.scope.variables.len() <= position {
-            self.scope.variables.resize(position + 1, None);
+        if self.graph.variables.len() <= position {
+            self.graph.variables.resize(position + 1, None);
         }
-        match &self.scope.variables[position] {
+        match &self.graph.variables[position] {
             Some(known) if known.category == category && known.dim == dim => {}
             Some(known) => {
                 let message = format!(
@@ -196,15 +275,10 @@ impl Typer<'_> {
             }
             None => {
                 let name = inline_name(position as u32, dim, category);
-                self.scope.variables[position] = Some(Variable { name, category, dim });
+                self.graph.variables[position] = Some(Variable { name, category, dim });
             }
         }
-        self.node(Op::Variable(position as u32), Vec::new(), dim, span)
-    }
-
-    fn square_norm(&mut self, f: NodeId, span: Span) -> Result<NodeId, Error> {
-        let square = self.map(Op::Square, &[f], span)?;
-        self.reduced(Op::Sum, square, span)
+        self.make(span, |g| g.variable(position as u32))
     }
 
     /// `f | g`; a dim-1 operand multiplies the sum of the other.
@@ -220,18 +294,7 @@ impl Typer<'_> {
         if da != db && da != 1 && db != 1 {
             return Err(self.mismatch(what, (f, da), (g, db), "equal dims, or dim 1"));
         }
-        if a == b {
-            return self.square_norm(a, span);
-        }
-        if da == db && da > 1 && self.constant(a).is_none() && self.constant(b).is_none() {
-            return self.node(Op::Scalprod, vec![a, b], 1, span);
-        }
-        if da == 1 || db == 1 {
-            let (a, b) = (self.reduced(Op::Sum, a, span)?, self.reduced(Op::Sum, b, span)?);
-            return self.map(Op::Mul, &[a, b], span);
-        }
-        let product = self.map(Op::Mul, &[a, b], span)?;
-        self.reduced(Op::Sum, product, span)
+        self.make(span, |graph| graph.scalar_product(a, b))
     }
 
     fn weighted_norm(
@@ -247,16 +310,22 @@ impl Typer<'_> {
         let full = d.checked_mul(d);
         let any = matches!(rule, Rule::WeightedSqNorm | Rule::WeightedSqDist);
         if ds == 1 && (any || rule == Rule::SqNormIso || d == 1) {
-            let norm = self.square_norm(f, span)?;
-            return self.map(Op::Mul, &[weight, norm], span);
+            return self.make(span, |g| {
+                let norm = g.square_norm(f)?;
+                g.mul(weight, norm)
+            });
         }
         if ds == d && (any || rule == Rule::SqNormDiag) {
-            let scaled = self.map(Op::Mul, &[weight, f], span)?;
-            return self.node(Op::Scalprod, vec![scaled, f], 1, span);
+            return self.make(span, |g| {
+                let scaled = g.mul(weight, f)?;
+                g.scalar_product(scaled, f)
+            });
         }
         if Some(ds) == full && (any || rule == Rule::SymSqNorm) {
-            let product = self.node(Op::MatVecMult, vec![weight, f], d, span)?;
-            return self.node(Op::Scalprod, vec![f, product], 1, span);
+            return self.make(span, |g| {
+                let product = g.contract(weight, f, &Product::mat_vec(d, d))?;
+                g.scalar_product(f, product)
+            });
         }
         let wanted = match rule {
             Rule::SqNormIso => "a weight of dim 1".to_owned(),
@@ -301,13 +370,7 @@ impl Typer<'_> {
             );
             return Err(outside(dim_at, message));
         }
-        if dim == length {
-            return Ok(node);
-        }
-        if let Some(number) = self.constant(node).cloned() {
-            return self.number(number, dim as u32, span);
-        }
-        self.node(Op::Extract { start: start as u32 }, vec![node], dim as u32, span)
+        self.make(span, |g| g.extract(node, start as u32, dim as u32))
     }
 
     /// `f` at `start` in `size` zeros.
@@ -329,31 +392,26 @@ impl Typer<'_> {
             let error = self.error(ErrorKind::Shape, self.span(start_at), message);
             return Err(error.and_at(self.span(f), format!("dim {length}")));
         }
-        if length == i64::from(size) {
-            return Ok(node);
-        }
-        self.node(Op::Insert { start: start as u32 }, vec![node], size, span)
+        self.make(span, |g| g.insert(node, start as u32, size))
     }
 
     fn matrix_product(
         &mut self,
-        op: Op,
+        rule: Rule,
         what: &str,
-        matrix: AstId,
-        vector: AstId,
-        args: &[AstId],
+        f: AstId,
+        g: AstId,
         span: Span,
     ) -> Result<NodeId, Error> {
-        let (m, v) = (self.dim(self.node_of(matrix)?), self.dim(self.node_of(vector)?));
-        if m % v != 0 {
-            return Err(self.mismatch(
-                what,
-                (matrix, m),
-                (vector, v),
-                "the vector's dim to divide the matrix's",
-            ));
-        }
-        let nodes = self.nodes_of(args)?;
-        self.node(op, nodes, m / v, span)
+        let (a, b) = (self.node_of(f)?, self.node_of(g)?);
+        let (da, db) = (self.dim(a), self.dim(b));
+        let needs = "the vector's dim to divide the matrix's";
+        let product = match rule {
+            Rule::MatVecMult if da % db == 0 => Product::mat_vec(da / db, db),
+            Rule::VecMatMult if db % da == 0 => Product::vec_mat(da, db / da),
+            Rule::TensorProd => Product::outer(da, db),
+            _ => return Err(self.mismatch(what, (f, da), (g, db), needs)),
+        };
+        self.make(span, |graph| graph.contract(a, b, &product))
     }
 }

@@ -1,0 +1,224 @@
+//! The way down: the one file that knows every stage of the compiler, in order. From a typed plan to callable code: lower, choose
+//! a schedule, emit, keep in the cache, load.
+
+use crate::cache::{self, Cache, Fields, Key, Kind, Origin, Raw, key};
+use crate::cpu::artifact::{self, Notes};
+use crate::cpu::clif::{self, Clif};
+use crate::cpu::code::Native;
+use crate::cpu::launch::Launcher;
+use crate::cpu::layout::Layout;
+use crate::cpu::target::Target;
+use crate::cpu::{Emitter, Refused};
+use crate::dtype::Float;
+use crate::engine::{Compiled, Engine, Plan};
+use crate::error::{Error, ErrorKind};
+use crate::formula::Category;
+use crate::genred::Backend;
+use crate::kernel::Stage;
+use crate::loops::build::{self, Lowered, Source};
+use crate::loops::builder::Functions;
+use crate::loops::verify::verify_expanded;
+use crate::schedule::{Lanes, Schedule};
+use crate::syntax;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The engines that may run a kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Choice {
+    /// Names of native engines, best first, or `eval`; part of the key.
+    pub(crate) names: String,
+}
+
+/// Restricts the CPU engines of this process to one: `clif`, `avx2` or `avx512`.
+const FORCE: &str = "GENRED_CPU";
+
+impl Choice {
+    pub(crate) fn of(backend: Backend) -> Result<Choice, Error> {
+        let available = |names: &[&str]| -> Vec<&'static str> {
+            let all = emitters();
+            let wanted = all.iter().map(|e| e.name()).filter(|name| names.contains(name));
+            wanted.collect()
+        };
+        let forced = std::env::var(FORCE).ok().filter(|name| !name.is_empty());
+        let names = match (backend, &forced) {
+            (Backend::Eval, _) => vec!["eval"],
+            (Backend::Auto | Backend::Cpu, Some(name)) => available(&[name]),
+            (Backend::Auto | Backend::Cpu, None) => available(&["avx512", "avx2", "clif"]),
+            (Backend::Wide, _) => available(&["avx512", "avx2"]),
+            (Backend::Clif, _) => available(&["clif"]),
+            (Backend::Avx2, _) => available(&["avx2"]),
+            (Backend::Avx512, _) => available(&["avx512"]),
+        };
+        if names.is_empty() {
+            let all: Vec<&str> = emitters().iter().map(|e| e.name()).collect();
+            let wanted = forced.unwrap_or_else(|| backend.name().to_owned());
+            let message = format!("this machine has no engine `{wanted}`");
+            return Err(Error::new(ErrorKind::Device, message)
+                .help(format!("its CPU engines are {}", all.join(", "))));
+        }
+        Ok(Choice { names: names.join(",") })
+    }
+
+    /// The native engines, best first.
+    fn emitters(&self) -> Vec<Box<dyn Emitter>> {
+        let mut all = emitters();
+        all.retain(|e| self.names.split(',').any(|name| name == e.name()));
+        all
+    }
+}
+
+/// The native engines of this machine, best first.
+fn emitters() -> Vec<Box<dyn Emitter>> {
+    let mut all: Vec<Box<dyn Emitter>> = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    {
+        use crate::cpu::wide::{Avx2, Avx512};
+        let target = Target::host();
+        all.extend(Avx512::on(target).map(|engine| Box::new(engine) as Box<dyn Emitter>));
+        all.extend(Avx2::on(target).map(|engine| Box::new(engine) as Box<dyn Emitter>));
+    }
+    all.push(Box::new(Clif));
+    all
+}
+
+/// What identifies the code of a plan for one shape class; `asked` is what only messages depend on.
+pub(crate) fn key(plan: &Plan, choice: &Choice, lanes: Lanes, asked: &str) -> Key {
+    let formula = plan.formula.canonical_text();
+    let generator = format!("cranelift {}", cranelift_codegen::VERSION);
+    Key::new(&Fields {
+        engine: key::ENGINE_VERSION,
+        epoch: key::CODEGEN_EPOCH,
+        source: key::SOURCE_DIGEST,
+        generator: &generator,
+        formula: &formula,
+        reduction: plan.reduction.name(),
+        k: plan.reduction.k().unwrap_or(0),
+        rows: if plan.rows == Category::I { "i" } else { "j" },
+        dtype: plan.float.name(),
+        accumulator: plan.float.name(),
+        scheme: plan.scheme.name(),
+        schedule: match lanes {
+            Lanes::Rows => "lanes=rows",
+            Lanes::Columns => "lanes=columns",
+        },
+        back_end: &choice.names,
+        kind: Kind::Native,
+        arch: key::arch(),
+        os: std::env::consts::OS,
+        abi: "sysv64",
+        features: Target::host().features,
+        argument_abi: crate::cpu::ARGS_ABI,
+        device: "",
+        options: asked,
+    })
+}
+
+/// The code of a plan for one shape class: from memory, from disk, or compiled.
+pub(crate) fn obtain(
+    plan: &Plan,
+    choice: &Choice,
+    lanes: Lanes,
+    cache: &Cache,
+) -> Result<(Arc<Compiled>, Origin), Error> {
+    if choice.names == "eval" {
+        let notes = Notes { engine: "eval".into(), refusals: Vec::new() };
+        let compiled = Compiled { engine: Engine::Eval, notes, bytes: 0 };
+        return Ok((Arc::new(compiled), Origin::Compiled));
+    }
+    let key = key(plan, choice, lanes, "");
+    let raw = Raw::new().bytes(key.digest());
+    cache.once(&raw, &key, || {
+        let features = Target::host().features;
+        let (compiled, origin) = cache.obtain(&key, features, load, || {
+            let start = Instant::now();
+            let code = compile(plan, choice, lanes)?;
+            let compile_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            Ok::<_, Error>(cache::Compiled { code, compile_ns })
+        })?;
+        let bytes = compiled.bytes;
+        Ok((Arc::new(compiled), bytes, origin))
+    })
+}
+
+/// The way down from a typed formula to code, for one shape class.
+fn compile(plan: &Plan, choice: &Choice, lanes: Lanes) -> Result<Vec<u8>, Error> {
+    let lowered = lower(plan, Functions::Expanded);
+    verify_expanded(&lowered.program).map_err(|defect| {
+        Error::new(ErrorKind::Device, format!("the lowering made a wrong program: {defect}"))
+    })?;
+    let cost = lowered.program.cost(plan.reduction.family());
+    let mut refusals: Vec<(String, String)> = Vec::new();
+    for emitter in choice.emitters() {
+        let schedule = Schedule::choose(cost, emitter.registers(plan.float), lanes);
+        match emitter.emit(&lowered.program, &schedule) {
+            Ok(code) => {
+                let layout = Layout::of(&lowered, schedule, &code);
+                let notes = Notes { engine: emitter.name().into(), refusals };
+                return Ok(artifact::encode(&code, &layout, &notes));
+            }
+            Err(Refused(why)) => refusals.push((emitter.name().into(), why)),
+        }
+    }
+    let reasons: Vec<String> =
+        refusals.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+    let message = format!("no engine takes this formula ({})", reasons.join("; "));
+    Err(Error::new(ErrorKind::Device, message))
+}
+
+/// Callable code of an artifact.
+fn load(bytes: &[u8]) -> Result<Compiled, Error> {
+    let refused = |why: String| Error::new(ErrorKind::Device, why);
+    let (code, layout, notes) =
+        artifact::decode(bytes).ok_or_else(|| refused("this is not a kernel".into()))?;
+    let engine = match layout.float {
+        Float::F32 => Native::<f32>::load(&code, layout)
+            .map(|native| Engine::F32(Launcher::new(Box::new(native)))),
+        Float::F64 => Native::<f64>::load(&code, layout)
+            .map(|native| Engine::F64(Launcher::new(Box::new(native)))),
+    };
+    let engine = engine.map_err(|Refused(why)| refused(why))?;
+    Ok(Compiled { engine, notes, bytes: code.bytes.len() })
+}
+
+/// The text of a stage.
+pub(crate) fn explain(plan: &Plan, compiled: &Compiled, stage: Stage) -> String {
+    let schedule = match compiled.engine.layout() {
+        Ok(layout) => layout.schedule,
+        Err(error) if matches!(stage, Stage::Schedule | Stage::Clif) => {
+            return format!("{error}\n");
+        }
+        Err(_) => Schedule::choose(
+            lower(plan, Functions::Expanded).program.cost(plan.reduction.family()),
+            Clif.registers(plan.float),
+            Lanes::Rows,
+        ),
+    };
+    match stage {
+        Stage::Parse => match syntax::parse(&plan.text) {
+            Ok(ast) => ast.tree(),
+            Err(error) => error.to_string(),
+        },
+        Stage::Typed => plan.formula.text(),
+        Stage::Program => lower(plan, Functions::Intrinsic).program.text(Some(&schedule)),
+        Stage::Schedule => format!("{} {schedule}\n", compiled.notes.engine),
+        Stage::Clif => {
+            let program = lower(plan, Functions::Expanded).program;
+            clif::text(&program, &schedule)
+                .unwrap_or_else(|Refused(why)| format!("refused: {why}\n"))
+        }
+    }
+}
+
+/// The staged program of a plan.
+fn lower(plan: &Plan, functions: Functions) -> Lowered {
+    build::build(&Source {
+        formula: &plan.formula,
+        rows: plan.rows,
+        reduction: plan.reduction,
+        scheme: plan.scheme,
+        float: plan.float,
+        fma: Target::host().fma,
+        functions,
+    })
+}

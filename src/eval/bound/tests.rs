@@ -1,0 +1,318 @@
+//! The bounds against a plain float32 evaluation, which is a correct engine.
+
+use super::super::{Matrix, scalar};
+use super::*;
+use crate::dtype::{DType, Float};
+use crate::eval::nodes::Arithmetic;
+use crate::formula::op::Op;
+use crate::formula::{Category, typing};
+use crate::reduce::Reduction;
+use proptest::prelude::*;
+
+/// Float32 with one rounding an operation; functions are rounded from float64.
+#[derive(Clone, Copy)]
+struct Single;
+
+impl Arithmetic for Single {
+    type Value = f32;
+
+    fn exact(&self, value: f64) -> f32 {
+        value as f32
+    }
+
+    fn apply(&self, op: &Op, x: &[f32]) -> f32 {
+        let f = x[0];
+        match op {
+            Op::Mod => f - x[1] * ((f - x[2]) / x[1]).floor(),
+            Op::Rsqrt if f != 0.0 => 1.0 / f.sqrt(),
+            Op::XLogX if f != 0.0 => f * f.ln(),
+            Op::SinXDivX if f != 0.0 => f.sin() / f,
+            Op::Pow(m) if *m < 0 => 1.0 / f.powi(-*m),
+            Op::Pow(m) => f.powi(*m),
+            Op::Round(d) if *d > 0 => (f * 10f32.powi(*d)).round() / 10f32.powi(*d),
+            Op::Round(d) if *d < 0 => (f / 10f32.powi(-*d)).round() * 10f32.powi(-*d),
+            op => {
+                let wide: Vec<f64> = x.iter().map(|x| f64::from(*x)).collect();
+                scalar::apply(op, &wide) as f32
+            }
+        }
+    }
+
+    fn sum(&self, terms: &[f32]) -> f32 {
+        terms[1..].iter().fold(terms[0], |sum, term| sum + term)
+    }
+
+    fn extremum(&self, op: &Op, terms: &[f32]) -> f32 {
+        let wide: Vec<f64> = terms.iter().map(|t| f64::from(*t)).collect();
+        scalar::Plain.extremum(op, &wide) as f32
+    }
+
+    fn one_hot(&self, f: f32, k: usize) -> f32 {
+        if (f + 0.5).trunc() == k as f32 { 1.0 } else { 0.0 }
+    }
+}
+
+/// Every operation, over results of others so that intervals are wide.
+const FORMULAS: &[&str] = &[
+    "-(x*y)",
+    "Abs(x - y*y)",
+    "Exp(x*y)",
+    "Exp(-3*x*y)",
+    "Log(x*y)",
+    "Sin(x*y)",
+    "Cos(x + y/3)",
+    "Asin(x*y)",
+    "Acos(x*0.3)",
+    "Atan(x/y)",
+    "Sqrt(x*x + y)",
+    "Rsqrt(x - y/7)",
+    "Inv(x - y)",
+    "Square(x - y/3)",
+    "XLogX(x*y)",
+    "SinXDivX(x*y)",
+    "Sign(x - y)",
+    "Step(x*y - 1)",
+    "ReLU(x*y - 1)",
+    "Floor(x*y)",
+    "Round(x*y, 0)",
+    "Round(x, 2)",
+    "Round(x*y, -1)",
+    "Pow(x/3, 5)",
+    "Pow(x - y, -3)",
+    "x + y*0.1",
+    "x - 1/y",
+    "x*y*0.7",
+    "x/(y*y)",
+    "Powf(x*x, y)",
+    "Powf(x, 2*y)",
+    "Atan2(x*y, x - y)",
+    "x*y == y*x",
+    "x != y",
+    "x*y < y",
+    "x/3 <= y",
+    "IfElse(x*y, x, y/3)",
+    "Clamp(x*y, x/3, y)",
+    "Clamp(x/3, -1, 1)",
+    "Mod(x*y, y/3, 0)",
+    "Mod(x, 3, 1)",
+    "Sum(x*y)",
+    "x | y",
+    "SqDist(x, y)",
+    "Norm2(x - y)",
+    "Normalize(x*y)",
+    "Max(x*y)",
+    "Min(x/y)",
+    "ArgMax(x*y)",
+    "ArgMin(x - y)",
+    "OneHot(x[0]*y[1], 4)",
+    "MatVecMult(TensorProd(x, y), x/3)",
+    "VecMatMult(y, TensorProd(x, x))",
+    "Concat(x*y, x[1])",
+    "WeightedSqNorm(TensorProd(x, y), x - y)",
+    "Exp(-Norm2(x - y)/(y[0]*y[0]))",
+    "1/(1 + SqDist(x, y))",
+    "Log(1 + Square(ReLU(x[0]*x + y)*y[1]))",
+];
+
+fn numbers() -> impl Strategy<Value = [f32; 3]> {
+    let number = prop_oneof![
+        12 => -6.0..6.0f32,
+        6 => (-4i8..5).prop_map(f32::from),
+        1 => prop_oneof![Just(-0.0), Just(1e-40), Just(-1e-30), Just(3e20), Just(-2e38)],
+        1 => prop_oneof![Just(f32::NAN), Just(f32::INFINITY), Just(f32::NEG_INFINITY)],
+    ];
+    [number.clone(), number.clone(), number]
+}
+
+fn wide(rows: &[[f32; 3]]) -> Matrix<f64> {
+    Matrix::new(rows.len(), 3, rows.iter().flatten().map(|v| f64::from(*v)).collect())
+}
+
+#[test]
+fn every_operation_is_bounded_at_a_pair() {
+    for text in FORMULAS {
+        let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+        let mut runner = proptest::test_runner::TestRunner::new(config);
+        let formula = typing::formula(text, None, &["x = Vi(3)", "y = Vj(3)"]).unwrap();
+        let (known, all) = (std::cell::Cell::new(0u32), std::cell::Cell::new(0u32));
+        let outcome = runner.run(&(numbers(), numbers()), |(x, y)| {
+            let inputs = [wide(&[x]), wide(&[y])];
+            let task = Task {
+                formula: &formula,
+                rows: Category::I,
+                reduction: Reduction::Sum,
+                float: Float::F32,
+                inputs: &inputs,
+                m: 1,
+                n: 1,
+            };
+            let mut single = task.nodes(Single);
+            single.enter_row(0);
+            single.enter_column(0);
+            let bounds = pair(&task, 0, 0);
+            for (found, bounded) in single.value(task.root()).iter().zip(&bounds) {
+                prop_assert!(
+                    bounded.allows(f64::from(*found)),
+                    "{}: {} {:?}",
+                    text,
+                    found,
+                    bounded
+                );
+                prop_assert!(bounded.allows(bounded.value), "{bounded:?}");
+                known.set(known.get() + u32::from(!bounded.is_unknown()));
+                all.set(all.get() + 1);
+            }
+            Ok(())
+        });
+        outcome.unwrap();
+        assert!(known.get() * 2 > all.get(), "{text}: {} of {} are known", known.get(), all.get());
+    }
+}
+
+#[test]
+fn small_integers_are_exact() {
+    let formula = "Floor((x*y + x - 2*y)/2) + (x*y == 6) + Mod(x*3, y, 0) + OneHot(x[0]*y[0], 3)";
+    let formula = typing::formula(formula, None, &["x = Vi(3)", "y = Vj(3)"]).unwrap();
+    let inputs = [wide(&[[1.0, 2.0, -3.0]]), wide(&[[2.0, 3.0, 4.0], [1.0, 1.0, 7.0]])];
+    for float in [Float::F32, Float::F64] {
+        let task = Task {
+            formula: &formula,
+            rows: Category::I,
+            reduction: Reduction::Sum,
+            float,
+            inputs: &inputs,
+            m: 1,
+            n: 2,
+        };
+        for bounded in reduce(&task, Tree::sequential(2)).values.values {
+            assert!(bounded.is_exact(), "{bounded:?}");
+        }
+    }
+}
+
+#[test]
+fn jumps_within_rounding_are_unknown() {
+    let at = |text: &str, x: f32| {
+        let formula = typing::formula(text, None, &["x = Pm(1)"]).unwrap();
+        let task = Task {
+            formula: &formula,
+            rows: Category::I,
+            reduction: Reduction::Sum,
+            float: Float::F32,
+            inputs: &[Matrix::new(1, 1, vec![f64::from(x)])],
+            m: 1,
+            n: 1,
+        };
+        pair(&task, 0, 0)[0]
+    };
+    for text in [
+        "Floor(x/3*3)",
+        "Step(x/3*3 - 1)",
+        "Sign(x/3*3 - 1)",
+        "x/3*3 == 1",
+        "x/3*3 < 1",
+        "IfElse(x/3*3 - 1, 5, 6)",
+        "Round(x/3*3 - 0.5, 0)",
+        "OneHot(x/3*1.5, 2)[0]",
+        "Mod(x/3*3, 1, 0)",
+        "Rsqrt(x/3*3 - 1)",
+        "Sqrt(x/3*3 - 1)",
+        "Inv(x/3*3 - 1)",
+        "ArgMax(Concat(x/3*3, 1))",
+        "Sin(x*1e30)",
+    ] {
+        assert!(at(text, 1.0).is_unknown(), "{text}: {:?}", at(text, 1.0));
+        assert_eq!(at(text, 1.0).error(), f64::INFINITY);
+        assert!(
+            !at(text, 0.875).is_unknown() || text.starts_with("Sqrt") || text.starts_with("Sin")
+        );
+    }
+    // Overflow: certain, uncertain, none.
+    assert_eq!(at("Exp(x)", 200.0).low, f64::INFINITY);
+    assert!(at("Exp(x)", 89.0).is_unknown());
+    assert!(at("Exp(x)", 80.0).error() < 1e-4 * 80f64.exp());
+    assert!(at("Exp(x)", -120.0).high < 1e-44);
+}
+
+#[test]
+fn results_are_rounded_to_their_type() {
+    let third = Bounded::exact(1.0 / 3.0);
+    let half = third.stored(Float::F32, DType::F16);
+    assert!(half.allows(half::f16::from_f64(1.0 / 3.0).to_f64()));
+    assert!(half.error() < 3e-4 && !half.allows(1.0 / 3.0 + 1e-3));
+    assert!(third.stored(Float::F64, DType::F32).allows(f64::from(1f32 / 3.0)));
+    assert_eq!(third.stored(Float::F32, DType::F32).error(), 0.0);
+    assert_eq!(Bounded::exact(1e6).stored(Float::F32, DType::F16).low, f64::INFINITY);
+    assert!(Bounded::exact(65_510.0).stored(Float::F32, DType::F16).is_unknown());
+}
+
+/// Reductions of x | y in float32, one column after another.
+fn sequential(reduction: Reduction, f: &[f32], g: &[f32]) -> Vec<f32> {
+    let largest = f.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let base = if largest.is_finite() { largest } else { 0.0 };
+    let (mut norm, mut sum, mut direct) = (0f32, 0f32, 0f32);
+    for (f, g) in f.iter().zip(g) {
+        let e = (f - base).exp();
+        norm += e;
+        sum += e * g;
+        direct += f;
+    }
+    match reduction {
+        Reduction::Sum => vec![direct],
+        Reduction::LogSumExp => vec![base + sum.ln()],
+        Reduction::SumSoftMaxWeight => vec![sum / norm],
+        Reduction::MaxSumShiftExp => vec![largest, sum],
+        Reduction::Min => vec![f.iter().copied().fold(f32::NAN, f32::min)],
+        _ => {
+            let mut sorted: Vec<f32> = f.iter().copied().filter(|f| !f.is_nan()).collect();
+            sorted.sort_by(|a, b| a.partial_cmp(b).unwrap());
+            if sorted.is_empty() {
+                sorted.resize(f.len(), f32::NAN);
+            }
+            sorted.resize(sorted.len().max(3), f32::INFINITY);
+            sorted.truncate(3);
+            sorted
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_reduction_is_bounded(x in numbers(), y in prop::collection::vec(numbers(), 1..20)) {
+        let f: Vec<f32> = y.iter().map(|y| x[0]*y[0] + x[1]*y[1] + x[2]*y[2]).collect();
+        let g: Vec<f32> = y.iter().map(|y| y[0]).collect();
+        let ones = vec![1f32; y.len()];
+        let inputs = [wide(&[x]), wide(&y)];
+        for (reduction, weight) in [
+            (Reduction::Sum, None),
+            (Reduction::LogSumExp, None),
+            (Reduction::LogSumExp, Some("y[0]")),
+            (Reduction::SumSoftMaxWeight, Some("y[0]")),
+            (Reduction::MaxSumShiftExp, None),
+            (Reduction::MaxSumShiftExp, Some("y[0]")),
+            (Reduction::Min, None),
+            (Reduction::KMin(3), None),
+        ] {
+            let formula = typing::formula("x | y", weight, &["x = Vi(3)", "y = Vj(3)"]).unwrap();
+            let task = Task {
+                formula: &formula,
+                rows: Category::I,
+                reduction,
+                float: Float::F32,
+                inputs: &inputs,
+                m: 1,
+                n: y.len(),
+            };
+            let bounds = reduce(&task, Tree { height: y.len() as f64, rescales: 0.0 });
+            let weights = if weight.is_some() { &g } else { &ones };
+            let found = sequential(reduction, &f, weights);
+            for (found, bounded) in found.iter().zip(&bounds.values.values) {
+                prop_assert!(
+                    bounded.allows(f64::from(*found)), "{:?} {:?}: {} {:?}", reduction, weight, found, bounded
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The fuzz targets on stable: every input that once failed, and a few seeded ones, through the same code that libFuzzer runs.
+
+use genred::formula::table;
+use genred::formula::typing;
+use genred_fuzz_bodies::{Choices, TARGETS, dictionary, formula, seeded};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn fuzz() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
+}
+
+/// Files below a folder, sorted.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn regressions_stay_fixed() {
+    let known: BTreeSet<&str> = TARGETS.iter().map(|target| target.name).collect();
+    let mut folders = BTreeSet::new();
+    for folder in files(&fuzz().join("regressions")) {
+        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        let target = TARGETS.iter().find(|target| target.name == name);
+        let target = target.unwrap_or_else(|| panic!("{name}: not a target ({known:?})"));
+        for file in files(&folder) {
+            println!("{name}: {}", file.display());
+            (target.run)(&fs::read(&file).unwrap());
+        }
+        folders.insert(name);
+    }
+    assert_eq!(folders, known.iter().map(|name| (*name).to_owned()).collect(), "a folder a target");
+}
+
+#[test]
+fn seeded_inputs_pass() {
+    for target in TARGETS {
+        for seed in 0..200 {
+            let bytes = seeded(seed, 16 << (seed % 6));
+            (target.run)(&bytes);
+        }
+    }
+}
+
+#[test]
+fn every_target_has_a_binary() {
+    let manifest = fs::read_to_string(fuzz().join("Cargo.toml")).unwrap();
+    let binaries: BTreeSet<&str> = manifest
+        .split("[[bin]]\nname = \"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
+    assert_eq!(binaries, TARGETS.iter().map(|target| target.name).collect());
+}
+
+#[test]
+fn the_dictionary_lists_every_operation() {
+    let path = fuzz().join("genred.dict");
+    let wanted = dictionary::text();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, &wanted).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), wanted);
+}
+
+#[test]
+fn grown_formulas_are_well_typed() {
+    let cases = 2_000;
+    let (mut accepted, mut seen, mut refused) = (0, BTreeSet::new(), Vec::new());
+    for seed in 0..cases {
+        let mut choices = Choices::from_seed(seed);
+        let variables = formula::variables(&mut choices);
+        let dim = 1 + choices.index(formula::DIM);
+        let grown = formula::grow(&mut choices, &variables, dim);
+        let aliases: Vec<String> = variables.iter().map(formula::alias).collect();
+        let aliases: Vec<&str> = aliases.iter().map(String::as_str).collect();
+        match typing::formula(&grown.formula, None, &aliases) {
+            Ok(typed) => {
+                accepted += 1;
+                assert_eq!(typed.root_dim(0) as usize, dim, "{}", grown.formula);
+                seen.extend(grown.operations);
+            }
+            Err(error) => refused.push(format!("{aliases:?}\n{error}")),
+        }
+    }
+    println!("{accepted} of {cases} accepted; the first of the others:");
+    for text in refused.iter().take(3) {
+        println!("{text}");
+    }
+    assert!(accepted * 100 > cases * 60, "{accepted} of {cases} accepted");
+    let all: BTreeSet<&str> = table::TABLE.iter().flat_map(|row| row.names).copied().collect();
+    let missing: Vec<&&str> = all.difference(&seen).collect();
+    assert!(missing.is_empty(), "never grown: {missing:?}");
+}

@@ -421,12 +421,7 @@ mod x86 {
             sweeps * pairs
         };
         let name = format!("hand {name}");
-        Some(Contestant {
-            name,
-            run: Box::new(run),
-            nanoseconds: Vec::new(),
-            note: String::new(),
-        })
+        Some(Contestant { name, run: Box::new(run), nanoseconds: Vec::new(), note: String::new() })
     }
 
     fn race(contestants: &mut [Contestant]) {

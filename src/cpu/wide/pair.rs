@@ -139,16 +139,7 @@ impl<'a> Pair<'a> {
             this.select.forget(&pass.pair);
             this.select.block(&pass.pair, 0, None);
             let Some(exit) = pass.exit_if_any else { return };
-            let masks: Vec<Virtual> = this
-                .select
-                .instances(exit)
-                .instances()
-                .map(|at| this.select.at(exit, at))
-                .collect();
-            let class = this.select.class(exit);
-            let any =
-                masks.into_iter().reduce(|a, b| this.select.f.emit(class, Op::MaskOr, &[a, b]));
-            let any = this.general(Op::Any, &[any.expect("a value has instances")]);
+            let any = this.select.any(exit);
             this.select.f.define(hits, Op::Index(1), &[hits, any]);
         });
         if pass.exit_if_any.is_some() {

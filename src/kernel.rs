@@ -14,7 +14,7 @@ use crate::schedule::{self, Lanes};
 use crate::view::{View, ViewMut};
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A stage of the compiler whose result [`Kernel::explain`] shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -121,6 +121,16 @@ impl<T: Element> Kernel<T> {
         build_time: Duration,
     ) -> Self {
         Kernel { inner, cache, pool, origin, build_time, element: PhantomData }
+    }
+
+    /// A kernel of another plan with this one's options.
+    pub(crate) fn sibling(&self, plan: Plan) -> Result<Kernel<T>, Error> {
+        let start = Instant::now();
+        let choice = self.inner.choice.clone();
+        let (by_rows, origin) = compile::obtain(&plan, &choice, Lanes::Rows, &self.cache)?;
+        let inner = Arc::new(Inner::new(plan, choice, by_rows));
+        let (cache, pool) = (self.cache.clone(), self.pool.clone());
+        Ok(Kernel::new(inner, cache, pool, origin, start.elapsed()))
     }
 
     /// The result: values, or for index reductions the indices in the dtype (-1: no such column).

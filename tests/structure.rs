@@ -25,6 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cache", &["error", "limits"]),
     ("engine", &["alias", "cpu", "dtype", "error", "eval", "formula", "loops", "reduce", "view"]),
     ("compile", &[EVERYTHING]),
+    ("gradient", &[EVERYTHING]),
     ("kernel", &[EVERYTHING]),
     ("genred", &[EVERYTHING]),
     ("generic", &[EVERYTHING]),

@@ -16,8 +16,6 @@ pub const UNUSED: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 pub const OLD_VERSION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Files on their way to an entry are debris after this long.
 pub const DEBRIS: Duration = Duration::from_secs(60 * 60);
-/// Part of its quota, in percent, that a shard is brought down to.
-const DOWN_TO: u64 = 75;
 /// What a file takes on disk is a multiple of this.
 const BLOCK: u64 = 4096;
 
@@ -97,7 +95,8 @@ impl<'a> Limits<'a> {
     /// The limits of a shard of a cache of `max_size` bytes that was just given an entry.
     pub fn of(max_size: u64, keep: &'a OsStr) -> Limits<'a> {
         let quota = quota(max_size);
-        Limits { quota, target: quota / 100 * DOWN_TO, unused: UNUSED, keep: Some(keep) }
+        // Down to three quarters, so that not every store makes room.
+        Limits { quota, target: quota - quota / 4, unused: UNUSED, keep: Some(keep) }
     }
 }
 

@@ -88,8 +88,18 @@ pub(crate) fn open(dir: &Path) -> Cache {
     Cache::open(options(dir))
 }
 
-/// A new directory with a place for a cache in it.
+/// A new directory with a place for a cache in it, in memory where there is such a place: these tests make a hundred thousand
+/// of them, and a disk that others use as well makes that take a minute.
 pub(crate) fn temp() -> (tempfile::TempDir, PathBuf) {
+    let memory = Path::new("/dev/shm");
+    let temp = tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir());
+    let temp = temp.expect("a temporary directory");
+    let cache = temp.path().join("genred");
+    (temp, cache)
+}
+
+/// A new directory with a place for a cache in it, on a disk if the platform has one for such things.
+pub(crate) fn temp_on_disk() -> (tempfile::TempDir, PathBuf) {
     let temp = tempfile::tempdir().expect("a temporary directory");
     let cache = temp.path().join("genred");
     (temp, cache)

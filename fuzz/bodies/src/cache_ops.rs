@@ -109,8 +109,8 @@ impl World {
     }
 
     fn forget(&mut self, known: Known) {
-        let writes = matches!(self.mode, Mode::ReadWrite | Mode::Refresh);
-        let _ = writes;
+        // A cache that is only read keeps what is there.
+        let known = if self.mode == Mode::ReadOnly { Known::Unknown } else { known };
         for other in self.known.values_mut() {
             *other = if *other == Known::Absent { Known::Absent } else { known };
         }

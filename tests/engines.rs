@@ -50,8 +50,12 @@ fn difference<T: Real + Scalar>(
         };
         if std::env::var("DUMP").is_ok_and(|n| n == engine.name()) {
             eprintln!("{}", genred::cpu::wide::disassembly(&code));
-            for k in (0x11c0..code.bytes.len()).step_by(32) { eprintln!("POOL {k:x} {:x?}", &code.bytes[k..k+8]); }
-            for (k, v) in lowered.program.values.iter().enumerate() { eprintln!("%{k} {:?} {:?}", v.inst, v.axes); }
+            for k in (0x11c0..code.bytes.len()).step_by(32) {
+                eprintln!("POOL {k:x} {:x?}", &code.bytes[k..k + 8]);
+            }
+            for (k, v) in lowered.program.values.iter().enumerate() {
+                eprintln!("%{k} {:?} {:?}", v.inst, v.axes);
+            }
             eprintln!("{:#?}", lowered.program.finish);
             eprintln!("{:#?}", lowered.program.loops);
         }

@@ -72,7 +72,9 @@ fn engines_agree_with_the_oracle() {
             }
         }
     }
-    println!("{accepted} of {total} cases accepted; {compared} results, {doubtful} of them unknown");
+    println!(
+        "{accepted} of {total} cases accepted; {compared} results, {doubtful} of them unknown"
+    );
     assert!(accepted * 100 > total * 60, "{accepted} of {total} cases accepted");
     assert!(doubtful * 2 < compared, "the oracle knows too little: {doubtful} of {compared}");
 }

@@ -238,8 +238,19 @@ fn goldens_cover_every_reduction_and_stage() {
     let families = [Family::Sum, Family::Exponential, Family::Selection];
     assert_eq!(families.len(), 3);
     let all = [
-        "Sum", "LogSumExp", "SumSoftMaxWeight", "Max_SumShiftExp", "Min", "Max", "ArgMin", "ArgMax",
-        "Min_ArgMin", "Max_ArgMax", "KMin", "ArgKMin", "KMin_ArgKMin",
+        "Sum",
+        "LogSumExp",
+        "SumSoftMaxWeight",
+        "Max_SumShiftExp",
+        "Min",
+        "Max",
+        "ArgMin",
+        "ArgMax",
+        "Min_ArgMin",
+        "Max_ArgMax",
+        "KMin",
+        "ArgKMin",
+        "KMin_ArgKMin",
     ];
     for name in all {
         assert!(reductions.contains(name), "no golden of {name}");

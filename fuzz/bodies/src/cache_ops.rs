@@ -157,7 +157,8 @@ impl World {
 
     fn reopen(&mut self, choices: &mut Choices<'_>) {
         self.fs.unhook();
-        self.mode = choices.pick(&[Mode::ReadWrite, Mode::ReadWrite, Mode::ReadOnly, Mode::Refresh]);
+        self.mode =
+            choices.pick(&[Mode::ReadWrite, Mode::ReadWrite, Mode::ReadOnly, Mode::Refresh]);
         self.cache = opened(&self.dir, &self.fs, self.mode);
         self.struck.store(false, Ordering::Relaxed);
         self.doubtful = false;

@@ -40,7 +40,8 @@ pub struct Case {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Case { formula, weight, aliases, reduction, axis, dtype, accumulate, m, n, seed } = self;
+        let Case { formula, weight, aliases, reduction, axis, dtype, accumulate, m, n, seed } =
+            self;
         let weight = match weight {
             Some(weight) => format!("Some({weight:?}.into())"),
             None => "None".to_owned(),
@@ -71,7 +72,8 @@ pub enum Verdict {
     },
 }
 
-const SIZES: [usize; 20] = [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 130, 257];
+const SIZES: [usize; 20] =
+    [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 130, 257];
 /// Pairs beyond which the oracle takes too long.
 const PAIRS: usize = 6_000;
 
@@ -190,10 +192,7 @@ fn check_over<T: Element>(case: &Case) -> Verdict {
                 let same = same_bits(&expected.values, &found.values)
                     && expected.indices.as_ref().map(Array::as_slice)
                         == found.indices.as_ref().map(Array::as_slice);
-                assert!(
-                    same,
-                    "{engine:?} and {other:?} differ:\n{found:?}\n{expected:?}\n{case}"
-                );
+                assert!(same, "{engine:?} and {other:?} differ:\n{found:?}\n{expected:?}\n{case}");
             }
         }
     }
@@ -252,12 +251,10 @@ fn called<T: Element>(case: &Case, kernel: &Kernel<T>, views: &[View<'_, T>]) ->
 fn same_bits<T: Element>(a: &Option<Array<T>>, b: &Option<Array<T>>) -> bool {
     let (Some(a), Some(b)) = (a, b) else { return a.is_none() && b.is_none() };
     let pairs = a.as_slice().iter().zip(b.as_slice());
-    a.rows() == b.rows()
-        && a.dim() == b.dim()
-        && { pairs }.all(|(a, b)| {
-            let (a, b) = (a.to_f64(), b.to_f64());
-            a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
-        })
+    a.rows() == b.rows() && a.dim() == b.dim() && { pairs }.all(|(a, b)| {
+        let (a, b) = (a.to_f64(), b.to_f64());
+        a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
+    })
 }
 
 fn rows(case: &Case, variable: &Variable) -> usize {
@@ -315,7 +312,11 @@ fn compare<T: Element>(
     let bounds = bound::reduce(&task, Tree::sequential(task.columns()));
     let (mut results, mut unknown) = (0, 0);
     if let Some(values) = &found.values {
-        assert_eq!((values.rows(), values.dim()), (bounds.values.rows, bounds.values.dim), "{case}");
+        assert_eq!(
+            (values.rows(), values.dim()),
+            (bounds.values.rows, bounds.values.dim),
+            "{case}"
+        );
         for (at, (got, bound)) in values.as_slice().iter().zip(&bounds.values.values).enumerate() {
             let bound = bound.stored(float, case.dtype);
             results += 1;

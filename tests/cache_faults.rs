@@ -469,6 +469,29 @@ fn fault_13_what_is_no_file_of_ours() {
 }
 
 #[test]
+fn fault_15_sixteen_threads_compile_once() {
+    use std::sync::Barrier;
+    let (_temp, dir) = temp();
+    let cache = open(&dir);
+    for n in 0..20 {
+        let barrier = Barrier::new(16);
+        let origins: Vec<Origin> = std::thread::scope(|scope| {
+            let thread = || {
+                barrier.wait();
+                run_kernel(&cache, n)
+            };
+            let threads: Vec<_> = (0..16).map(|_| scope.spawn(thread)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let compiled = origins.iter().filter(|origin| **origin == Origin::Compiled).count();
+        let memory = origins.iter().filter(|origin| **origin == Origin::Memory).count();
+        assert_eq!((compiled, memory), (1, 15), "kernel {n}");
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.stores, stats.misses, stats.lost_races), (20, 20, 0), "{stats}");
+}
+
+#[test]
 fn fault_18_clocks() {
     let (_temp, dir) = temp();
     let faulty = Faulty::new();

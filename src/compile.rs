@@ -17,6 +17,7 @@ use crate::genred::Backend;
 use crate::kernel::Stage;
 use crate::loops::build::{self, Lowered, Source};
 use crate::loops::builder::Functions;
+use crate::loops::verify::verify_expanded;
 use crate::schedule::{Lanes, Schedule};
 use crate::syntax;
 use std::sync::Arc;
@@ -143,6 +144,9 @@ pub(crate) fn obtain(
 /// The way down from a typed formula to code, for one shape class.
 fn compile(plan: &Plan, choice: &Choice, lanes: Lanes) -> Result<Vec<u8>, Error> {
     let lowered = lower(plan, Functions::Expanded);
+    verify_expanded(&lowered.program).map_err(|defect| {
+        Error::new(ErrorKind::Device, format!("the lowering made a wrong program: {defect}"))
+    })?;
     let cost = lowered.program.cost(plan.reduction.family());
     let mut refusals: Vec<(String, String)> = Vec::new();
     for emitter in choice.emitters() {
@@ -196,7 +200,7 @@ pub(crate) fn explain(plan: &Plan, compiled: &Compiled, stage: Stage) -> String 
             Err(error) => error.to_string(),
         },
         Stage::Typed => plan.formula.text(),
-        Stage::Program => format!("{:#?}\n", lower(plan, Functions::Intrinsic).program),
+        Stage::Program => lower(plan, Functions::Intrinsic).program.text(Some(&schedule)),
         Stage::Schedule => format!("{} {schedule}\n", compiled.notes.engine),
         Stage::Clif => {
             let program = lower(plan, Functions::Expanded).program;

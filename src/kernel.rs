@@ -14,7 +14,9 @@ use crate::schedule::{self, Lanes};
 use crate::view::{View, ViewMut};
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+mod prepare;
 
 /// A stage of the compiler whose result [`Kernel::explain`] shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,7 +77,7 @@ pub(crate) struct Inner {
     plan: Plan,
     choice: Choice,
     by_rows: Arc<Compiled>,
-    by_columns: OnceLock<Result<Arc<Compiled>, Error>>,
+    by_columns: OnceLock<Result<(Arc<Compiled>, Origin), Error>>,
 }
 
 impl Inner {
@@ -121,6 +123,16 @@ impl<T: Element> Kernel<T> {
         build_time: Duration,
     ) -> Self {
         Kernel { inner, cache, pool, origin, build_time, element: PhantomData }
+    }
+
+    /// A kernel of another plan with this one's options.
+    pub(crate) fn sibling(&self, plan: Plan) -> Result<Kernel<T>, Error> {
+        let start = Instant::now();
+        let choice = self.inner.choice.clone();
+        let (by_rows, origin) = compile::obtain(&plan, &choice, Lanes::Rows, &self.cache)?;
+        let inner = Arc::new(Inner::new(plan, choice, by_rows));
+        let (cache, pool) = (self.cache.clone(), self.pool.clone());
+        Ok(Kernel::new(inner, cache, pool, origin, start.elapsed()))
     }
 
     /// The result: values, or for index reductions the indices in the dtype (-1: no such column).
@@ -231,10 +243,13 @@ impl<T: Element> Kernel<T> {
 
     /// How the kernel was made.
     pub fn stats(&self) -> Stats {
-        let compiled = &self.inner.by_rows;
+        self.stats_of(&self.inner.by_rows, self.origin)
+    }
+
+    fn stats_of(&self, compiled: &Compiled, origin: Origin) -> Stats {
         Stats {
             engine: compiled.notes.engine.clone(),
-            origin: self.origin,
+            origin,
             build_time: self.build_time,
             code_bytes: compiled.bytes,
             refusals: compiled.notes.refusals.clone(),
@@ -336,8 +351,8 @@ impl<T: Element> Kernel<T> {
             Lanes::Rows => Ok(&inner.by_rows),
             Lanes::Columns => {
                 let make = || compile::obtain(&inner.plan, &inner.choice, lanes, &self.cache);
-                let made = inner.by_columns.get_or_init(|| make().map(|(compiled, _)| compiled));
-                made.as_deref().map_err(Error::clone)
+                let made = inner.by_columns.get_or_init(make);
+                made.as_ref().map(|(compiled, _)| &**compiled).map_err(Error::clone)
             }
         }
     }

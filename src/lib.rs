@@ -29,6 +29,7 @@ pub mod syntax;
 
 pub mod generic;
 pub mod genred;
+pub mod gradient;
 pub mod kernel;
 pub mod partial;
 pub mod view;
@@ -39,6 +40,7 @@ pub use dtype::{DType, Element, Float};
 pub use error::{Error, ErrorKind};
 pub use generic::{generic_argkmin, generic_argmin, generic_logsumexp, generic_sum, k_of_output};
 pub use genred::{Axis, Backend, Genred};
+pub use gradient::{Gradient, Tangent};
 pub use kernel::{Kernel, Stage, Stats};
 pub use partial::Partial;
 pub use reduce::{Accumulate, Reduction};

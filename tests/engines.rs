@@ -10,6 +10,9 @@ use genred::cpu::clif::Clif;
 use genred::cpu::code::Native;
 use genred::cpu::interpret::{Garbage, Interpreter, Scalar};
 use genred::cpu::layout::Layout;
+use genred::cpu::target::Target;
+#[cfg(target_arch = "x86_64")]
+use genred::cpu::wide::{Avx2, Avx512};
 use genred::dtype::Real;
 use genred::formula::Category;
 use genred::loops::build::{Lowered, Scheme};
@@ -21,7 +24,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The engines of this machine.
 fn engines() -> Vec<Box<dyn Emitter>> {
-    vec![Box::new(Clif)]
+    let mut engines: Vec<Box<dyn Emitter>> = vec![Box::new(Clif)];
+    #[cfg(target_arch = "x86_64")]
+    {
+        let host = Target::host();
+        engines.extend(Avx2::on(host).map(|e| Box::new(e) as Box<dyn Emitter>));
+        engines.extend(Avx512::on(host).map(|e| Box::new(e) as Box<dyn Emitter>));
+    }
+    engines
 }
 
 /// Compare all engines on one program; the text of the first difference.
@@ -173,6 +183,7 @@ fn damaged_programs_are_refused_or_emitted() {
             continue;
         }
         accepted += 1;
+        assert!(program.text(Some(&schedule)).starts_with("schedule lanes="));
         for engine in engines() {
             if let Err(why) = engine.emit(&program, &schedule) {
                 assert!(
@@ -248,4 +259,9 @@ fn random_programs_use_everything() {
     }
     let unexpected: Vec<&String> = seen.keys().filter(|f| !expected.contains(f)).collect();
     assert!(unexpected.is_empty(), "{unexpected:?}");
+}
+
+#[test]
+fn tmp_names() {
+    for e in engines() { println!("ENGINE {}", e.name()); }
 }

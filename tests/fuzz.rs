@@ -2,8 +2,7 @@
 
 use genred::formula::table;
 use genred::formula::typing;
-use genred_fuzz_bodies::choices::{Choices, seeded};
-use genred_fuzz_bodies::{TARGETS, dictionary, formula};
+use genred_fuzz_bodies::{Choices, TARGETS, dictionary, formula, seeded};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -73,10 +72,9 @@ fn grown_formulas_are_well_typed() {
     let cases = 2_000;
     let (mut accepted, mut seen, mut refused) = (0, BTreeSet::new(), Vec::new());
     for seed in 0..cases {
-        let bytes = seeded(seed, 300);
-        let mut choices = Choices::new(&bytes);
+        let mut choices = Choices::from_seed(seed);
         let variables = formula::variables(&mut choices);
-        let dim = choices.within(1, formula::DIM);
+        let dim = 1 + choices.index(formula::DIM);
         let grown = formula::grow(&mut choices, &variables, dim);
         let aliases: Vec<String> = variables.iter().map(formula::alias).collect();
         let aliases: Vec<&str> = aliases.iter().map(String::as_str).collect();

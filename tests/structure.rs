@@ -23,12 +23,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cpu", &["dtype", "limits", "loops", "reduce", "schedule", "view"]),
     ("cuda", &["dtype", "limits", "loops", "reduce", "schedule", "view"]),
     ("cache", &["error", "limits"]),
-    ("engine", &[EVERYTHING]),
+    ("engine", &["alias", "cpu", "dtype", "error", "eval", "formula", "loops", "reduce", "view"]),
     ("compile", &[EVERYTHING]),
-    ("partial", &[EVERYTHING]),
+    ("gradient", &[EVERYTHING]),
     ("kernel", &[EVERYTHING]),
     ("genred", &[EVERYTHING]),
     ("generic", &[EVERYTHING]),
+    ("partial", &[EVERYTHING]),
     ("expr", &[EVERYTHING]),
     ("lib", &[EVERYTHING]),
 ];
@@ -52,14 +53,18 @@ const UNSAFE: &[&str] = &[
     "src/cache/publish.rs",
     "src/cache/fs.rs",
     "src/cuda/",
+    "src/bin/genred/map.rs",
 ];
 
-/// Most lines of a source file, and the files that may have more, with the reason.
+/// Most lines of a source file that is not a test, and the files that may have more, with the reason.
 const LONGEST: usize = 500;
 const LONG: &[(&str, &str)] = &[
     ("src/formula/table.rs", "the table of operations"),
+    ("src/eval/bound/elementwise.rs", "one arm an operation"),
     ("src/loops/build/stage.rs", "one arm an operation"),
+    ("src/cpu/interpret.rs", "one arm an instruction"),
     ("src/cpu/clif/lower.rs", "one arm an instruction"),
+    ("src/cpu/wide/select.rs", "one arm an instruction"),
     ("src/cpu/clif/stages.rs", "six stage functions over one set of cursors"),
     ("src/cpu/launch/sweep.rs", "one recursion over rows, columns and panels"),
 ];
@@ -96,12 +101,16 @@ fn read(path: &PathBuf) -> Source {
     let path = path.strip_prefix(root()).expect("inside the repository");
     let path = path.to_string_lossy().replace('\\', "/");
     let mut code = blanked(&text);
-    if path.ends_with("/tests.rs") || path.contains("/tests/") {
+    if is_test(&path) {
         code.retain(|c| c == '\n');
     } else if let Some(start) = code.find("#[cfg(test)]\nmod tests {") {
         code.truncate(start);
     }
     Source { path, text, code }
+}
+
+fn is_test(path: &str) -> bool {
+    path.ends_with("/tests.rs") || path.contains("/tests/")
 }
 
 /// The text with comments and the contents of literals replaced by spaces; line breaks stay.
@@ -271,6 +280,9 @@ fn files_are_short() {
     let mut lengths: Vec<usize> = Vec::new();
     let mut wrong = Vec::new();
     for source in sources() {
+        if is_test(&source.path) {
+            continue;
+        }
         let lines = source.text.lines().count();
         lengths.push(lines);
         let listed = LONG.iter().any(|(path, _)| *path == source.path);

@@ -17,6 +17,7 @@ mod reduction;
 mod scalar;
 #[cfg(test)]
 mod tests;
+mod warping;
 
 use crate::dtype::Float;
 use crate::formula::{Category, Formula, NodeId};

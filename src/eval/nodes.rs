@@ -1,7 +1,8 @@
 //! The values of all nodes of a formula at one pair, over any arithmetic.
 
 use super::Task;
-use crate::formula::op::Op;
+use super::warping::Warping;
+use crate::formula::op::{Axis, Op};
 use crate::formula::{Category, NodeId, Variability};
 
 /// What numbers are: plain float64, or intervals.
@@ -100,6 +101,18 @@ impl<'a, A: Arithmetic> Nodes<'a, A> {
     }
 
     fn evaluate(&mut self, id: NodeId) {
+        let node = self.task.formula.node(id);
+        if matches!(node.op, Op::SoftDtw | Op::SoftDtwGradient) {
+            let operand = |a: usize| self.value(node.args[a]);
+            let g = operand(2)[0];
+            let warping = Warping::new(self.arithmetic, operand(0), operand(1), g);
+            let all = match node.op {
+                Op::SoftDtw => vec![warping.value()],
+                _ => warping.gradient(),
+            };
+            self.values[self.offsets[id.index()]..][..all.len()].copy_from_slice(&all);
+            return;
+        }
         for k in 0..self.task.formula.node(id).dim as usize {
             let value = self.component(id, k);
             self.values[self.offsets[id.index()] + k] = value;
@@ -157,6 +170,19 @@ impl<'a, A: Arithmetic> Nodes<'a, A> {
                 let width = node.dim as usize;
                 sum((0..vector.len()).map(|l| times(vector[l], matrix[l * width + k])).collect())
             }
+            Op::Gather { start, axes } => {
+                let steps = axes.iter().map(|a| (a.len, a.step));
+                operand(0)[*start as usize + place(k, steps)]
+            }
+            Op::Contract { kept, summed } => {
+                let of_f = |axes: &[Axis], k| place(k, axes.iter().map(|a| (a.len, a.f)));
+                let of_g = |axes: &[Axis], k| place(k, axes.iter().map(|a| (a.len, a.g)));
+                let (f, g) = (of_f(kept, k), of_g(kept, k));
+                let count = summed.iter().map(|a| a.len as usize).product();
+                let term =
+                    |l| times(operand(0)[f + of_f(summed, l)], operand(1)[g + of_g(summed, l)]);
+                sum((0..count).map(term).collect())
+            }
             Op::TensorProd => {
                 let width = operand(1).len();
                 times(operand(0)[k / width], operand(1)[k % width])
@@ -168,4 +194,14 @@ impl<'a, A: Arithmetic> Nodes<'a, A> {
             }
         }
     }
+}
+
+/// How far component `k`, row-major over axes of these lengths, is along their steps.
+fn place(k: usize, axes: impl DoubleEndedIterator<Item = (u32, u32)>) -> usize {
+    let (mut rest, mut place) = (k, 0);
+    for (len, step) in axes.rev() {
+        place += rest % len as usize * step as usize;
+        rest /= len as usize;
+    }
+    place
 }

@@ -5,7 +5,7 @@ use super::program::{
     LoopId, Over, Pass, Program, Shift, Space, Start, Stmt, Type, Unary, Value, ValueDef,
 };
 use crate::dtype::Float;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Key of a pure value: its operation with operands, float constants by bits.
 #[derive(PartialEq, Eq, Hash, Clone)]
@@ -45,6 +45,7 @@ pub struct Builder {
     component: Option<LoopId>,
     functions: Functions,
     sizes: HashMap<Space, u32>,
+    names: HashSet<String>,
     temp_axes: HashMap<ArrayId, Axes>,
 }
 
@@ -71,6 +72,7 @@ impl Builder {
             component: None,
             functions,
             sizes: HashMap::new(),
+            names: HashSet::new(),
             temp_axes: HashMap::new(),
         }
     }
@@ -95,10 +97,14 @@ impl Builder {
         &self.program.values[value.index()]
     }
 
-    /// A new array of `len` slots behind the others of its space.
+    /// A new array of `len` slots behind the others of its space. A name that is taken gets underscores.
     pub fn array(&mut self, name: impl Into<String>, space: Space, len: u32) -> ArrayId {
         let base = self.sizes.entry(space).or_insert(0);
-        let array = Array { name: name.into(), space, base: *base, len };
+        let mut name = name.into();
+        while !self.names.insert(name.clone()) {
+            name.push('_');
+        }
+        let array = Array { name, space, base: *base, len };
         *base += len;
         self.program.arrays.push(array);
         ArrayId(self.program.arrays.len() as u32 - 1)

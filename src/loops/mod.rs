@@ -6,5 +6,6 @@ pub mod build;
 pub mod builder;
 pub mod dce;
 pub mod math;
+mod print;
 pub mod program;
 pub mod verify;

@@ -3,7 +3,8 @@
 //! A [`Program`] says *what* is computed for one row, one column point, one pair; which axis runs along vector
 //! lanes, how many rows and columns a register tile holds and how long a column tile is, are the
 //! [`Schedule`](crate::schedule::Schedule)'s. Every engine executes the same scalar operations in the same order with
-//! the same fused multiply-adds, so results agree bit for bit.
+//! the same fused multiply-adds, so results agree bit for bit; the interpreter ([`cpu::interpret`](crate::cpu::interpret))
+//! is the meaning of a program made executable. [`verify`](super::verify) checks every rule stated here.
 //!
 //! Memory is named by [`Array`]s in [`Space`]s; a space is an array of scalar slots whose meaning of "one slot"
 //! depends on the space (a scalar for `Param`, one scalar a row for `Row`, ...). The launcher owns all of it.
@@ -277,7 +278,7 @@ pub enum Stmt {
 /// A counted loop `for id in 0..count`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loop {
-    /// Iterations, at least 1.
+    /// Iterations: at least 1, below 2^20.
     pub count: u32,
     /// Values carried around the loop, in order.
     pub carried: Vec<Carried>,
@@ -290,7 +291,7 @@ pub struct Loop {
 pub struct Carried {
     /// Value before the first iteration (defined outside).
     pub init: Value,
-    /// The value during an iteration ([`Inst::Bound`]).
+    /// The value during an iteration ([`Inst::Bound`]); Float or Int.
     pub param: Value,
     /// The value for the next iteration (defined in the body or outside).
     pub next: Value,
@@ -316,22 +317,25 @@ pub struct Pass {
     /// Every column, or once.
     pub over: Over,
     /// The pass is repeated for every component `0..count` of a long output vector (a loop with no body and nothing
-    /// carried of its own; [`Axes::component`]). The engine may run several components at once.
+    /// carried of its own; [`Axes::component`]). The engine may run several components at once, so each of them writes tile
+    /// slots of its own. Only in `Over::Columns` passes.
     pub components: Option<LoopId>,
     /// Statements that do not depend on accumulators.
     pub pair: Vec<Stmt>,
-    /// Statements that do; no loops. Empty if every accumulator's `next` is defined in `pair`.
+    /// Statements that do. They only compute: no loops, no loads, no stores. Empty if every accumulator's `next` is defined in
+    /// `pair`.
     pub step: Vec<Stmt>,
-    /// Accumulators, kept in registers during the pass.
+    /// Accumulators, kept in registers during the pass: no two share a slot, and the pass does not read their arrays.
     pub accumulators: Vec<Accumulator>,
-    /// Leave the kernel after this pass if this Mask holds for any row of the block; only in `Over::Chunk` passes.
+    /// Leave the kernel after this pass if this Mask holds for any row of the block (with lanes over columns: any
+    /// virtual lane of the row); only in `Over::Chunk` passes.
     pub exit_if_any: Option<Value>,
 }
 
 /// A state slot that a pass updates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accumulator {
-    /// A `State` array and the slot in it (may use the component loop).
+    /// A `State` array and the slot in it: fixed, or in a pass over components a slot of its own for each of them.
     pub array: ArrayId,
     /// Slot.
     pub index: Index,

@@ -39,9 +39,27 @@ impl<'a> Choices<'a> {
         }
     }
 
+    /// Whether every further answer is 0.
+    pub fn is_empty(&self) -> bool {
+        matches!(self.source, Source::Bytes([]))
+    }
+
+    /// 64 bits that differ between any two streams, where [`bits`](Choices::bits) may give fewer.
+    pub fn word(&mut self) -> u64 {
+        match self.source {
+            Source::Seed(_) => self.bits(),
+            Source::Bytes(_) => (0..4).fold(0, |word, _| word << 16 | self.bits()),
+        }
+    }
+
     /// A number below `n`.
     pub fn below(&mut self, n: u32) -> u32 {
         (self.bits() % u64::from(n.max(1))) as u32
+    }
+
+    /// An index into a list of `len` items; 0 if there are none.
+    pub fn index(&mut self, len: usize) -> usize {
+        (self.bits() % len.max(1) as u64) as usize
     }
 
     /// A number of the range, its ends included.
@@ -83,6 +101,6 @@ impl<'a> Choices<'a> {
 
     /// A number in [-1, 1).
     pub fn fraction(&mut self) -> f64 {
-        (self.bits() as i64 as f64) * 2f64.powi(-63)
+        (self.word() as i64 as f64) * 2f64.powi(-63)
     }
 }

@@ -60,10 +60,10 @@ pub fn arbitrary(choices: &mut Choices<'_>, depth: usize) -> Ast {
 }
 
 fn grow(tree: &mut Tree, choices: &mut Choices<'_>, depth: usize) -> AstId {
-    let kind = if depth == 0 || choices.is_empty() { 0 } else { choices.below(10) };
+    let kind = if depth == 0 || choices.is_empty() { 0 } else { choices.index(10) };
     let expr = match kind {
-        0 | 1 => Expr::Name(choices.of(&NAMES).to_owned()),
-        2 => Expr::Number(choices.of(&NUMBERS).to_owned()),
+        0 | 1 => Expr::Name(choices.pick(&NAMES).to_owned()),
+        2 => Expr::Number(choices.pick(&NUMBERS).to_owned()),
         3 => Expr::Neg(grow(tree, choices, depth - 1)),
         4 => Expr::Index(grow(tree, choices, depth - 1), grow(tree, choices, depth - 1)),
         5 => {
@@ -72,12 +72,12 @@ fn grow(tree: &mut Tree, choices: &mut Choices<'_>, depth: usize) -> AstId {
             Expr::Slice(base, start, grow(tree, choices, depth - 1))
         }
         6 => {
-            let name = choices.of(&NAMES).to_owned();
+            let name = choices.pick(&NAMES).to_owned();
             Expr::Call(name, some(tree, choices, depth - 1))
         }
         7 => Expr::List(some(tree, choices, depth - 1)),
         _ => {
-            let operator = choices.of(&OPERATORS);
+            let operator = choices.pick(&OPERATORS);
             let left = grow(tree, choices, depth - 1);
             Expr::Binary(operator, left, grow(tree, choices, depth - 1))
         }
@@ -86,5 +86,5 @@ fn grow(tree: &mut Tree, choices: &mut Choices<'_>, depth: usize) -> AstId {
 }
 
 fn some(tree: &mut Tree, choices: &mut Choices<'_>, depth: usize) -> Vec<AstId> {
-    (0..choices.below(4)).map(|_| grow(tree, choices, depth)).collect()
+    (0..choices.index(4)).map(|_| grow(tree, choices, depth)).collect()
 }

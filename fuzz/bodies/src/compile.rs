@@ -1,6 +1,7 @@
 //! Target `compile`: texts all the way down to machine code.
 
 use crate::text::{self, Text};
+use genred::cache::{Cache, Mode, Options};
 use genred::{Accumulate, Genred, Reduction, Stage};
 
 const REDUCTIONS: [Reduction; 14] = [
@@ -35,6 +36,7 @@ pub fn run(data: &[u8]) {
     let reduction = REDUCTIONS[usize::from(*head) % REDUCTIONS.len()];
     let scheme = SCHEMES[usize::from(*head) / REDUCTIONS.len() % SCHEMES.len()];
     let mut builder = Genred::<f32>::reduction(reduction, text.formula)
+        .cache(&Cache::open(Options::new().mode(Mode::Off)))
         .output(text.output)
         .aliases(text.aliases.iter().copied());
     if scheme != Accumulate::Auto {

@@ -4,18 +4,23 @@
 //! those of `fuzz/regressions` and with seeded random ones. Structured targets read their bytes as [`Choices`].
 
 pub mod ast;
-pub mod choices;
+#[cfg(unix)]
+pub mod cache_ops;
+pub mod common;
 pub mod compile;
 pub mod dictionary;
+#[cfg(unix)]
+pub mod entry;
 pub mod formula;
 #[cfg(unix)]
 pub mod guard;
 pub mod parse;
+pub mod program;
 pub mod roundtrip;
 pub mod shapes;
 pub mod text;
 
-pub use choices::Choices;
+pub use common::choices::Choices;
 
 /// A fuzz target: a name and what it does.
 pub struct Target {
@@ -30,5 +35,21 @@ pub const TARGETS: &[Target] = &[
     Target { name: "parse", run: parse::run },
     Target { name: "roundtrip", run: roundtrip::run },
     Target { name: "compile", run: compile::run },
+    Target { name: "program", run: program::run },
+    #[cfg(unix)]
+    Target { name: "entry", run: entry::run },
+    #[cfg(unix)]
+    Target { name: "cache_ops", run: cache_ops::run },
     Target { name: "shapes", run: shapes::run },
 ];
+
+/// `len` bytes that look random and depend on the seed only.
+pub fn seeded(seed: u64, len: usize) -> Vec<u8> {
+    let mut choices = Choices::from_seed(seed);
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        bytes.extend(choices.bits().to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}

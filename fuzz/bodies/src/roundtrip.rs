@@ -8,7 +8,7 @@ const DEPTH: usize = 100;
 
 /// What is printed is the canonical text: it parses to the same tree, which prints the same.
 pub fn run(data: &[u8]) {
-    let tree = ast::arbitrary(&mut Choices::new(data), DEPTH);
+    let tree = ast::arbitrary(&mut Choices::from_bytes(data), DEPTH);
     let text = tree.to_string();
     let parsed = match syntax::parse(&text) {
         Ok(parsed) => parsed,

@@ -1,9 +1,10 @@
 //! Target `shapes`: views of any shape and stride over buffers that touch unmapped pages.
 
 use crate::Choices;
-use crate::choices::Random;
+
 #[cfg(unix)]
 use crate::guard::{Flush, Guarded};
+use genred::cache::{Cache, Mode, Options};
 use genred::alias::{Category, Variable};
 use genred::formula::typing;
 use genred::{Element, Error, Genred, Kernel, Reduction, View, ViewMut};
@@ -26,8 +27,8 @@ const SPECS: [Spec; 4] = [
 
 /// Views are accepted or refused; an accepted call reads and writes inside of them only, and gives what packed copies give.
 pub fn run(data: &[u8]) {
-    let mut choices = Choices::new(data);
-    match choices.below(3) {
+    let mut choices = Choices::from_bytes(data);
+    match choices.index(3) {
         0 => call::<f32>(kernels_f32(), &mut choices),
         1 => call::<f64>(kernels_f64(), &mut choices),
         _ => call::<f16>(kernels_f16(), &mut choices),
@@ -60,6 +61,7 @@ fn compiled<T: Element>() -> Vec<Prepared<T>> {
             let kernel = Genred::reduction(*reduction, formula)
                 .aliases(aliases.iter().copied())
                 .axis(genred::Axis::J)
+                .cache(&Cache::open(Options::new().mode(Mode::Off)))
                 .compile();
             let kernel = kernel.expect("a formula of the list");
             kernels.push(Prepared { kernel, variables: typed.variables.clone() });
@@ -97,30 +99,30 @@ impl<T: Element> Argument<T> {
 }
 
 fn memory<T: Element>(choices: &mut Choices<'_>, len: usize) -> Vec<T> {
-    let mut random = Random::new(choices.word());
-    (0..len).map(|_| T::from_f64(random.below(33) as f64 / 8.0 - 2.0)).collect()
+    let mut numbers = Choices::from_seed(choices.word());
+    (0..len).map(|_| T::from_f64(f64::from(numbers.below(33)) / 8.0 - 2.0)).collect()
 }
 
 /// Mostly the dim and rows that are wanted, sometimes anything.
 fn argument<T: Element>(choices: &mut Choices<'_>, rows: usize, dim: usize) -> Argument<T> {
-    let odd = choices.once_in(12);
-    let (rows, dim) = if odd { (choices.below(70), choices.below(20)) } else { (rows, dim) };
-    let strides = match choices.below(6) {
+    let odd = choices.chance(8);
+    let (rows, dim) = if odd { (choices.index(70), choices.index(20)) } else { (rows, dim) };
+    let strides = match choices.index(6) {
         0 | 1 => (dim, 1),
         2 => (1, rows),
-        3 => (dim + choices.below(4), 1),
-        4 => (choices.below(5), choices.below(5)),
-        _ => (choices.below(4), usize::MAX - choices.below(4)),
+        3 => (dim + choices.index(4), 1),
+        4 => (choices.index(5), choices.index(5)),
+        _ => (choices.index(4), usize::MAX - choices.index(4)),
     };
     let reach = |extent: usize, stride: usize| extent.saturating_sub(1).saturating_mul(stride);
     let wanted = reach(rows, strides.0).saturating_add(reach(dim, strides.1)).saturating_add(1);
-    let len = if rows * dim == 0 { choices.below(3) } else { wanted.min(1 << 15) };
+    let len = if rows * dim == 0 { choices.index(3) } else { wanted.min(1 << 15) };
     // One element too few must be refused.
-    let len = len - usize::from(choices.once_in(16)).min(len);
+    let len = len - usize::from(choices.chance(6)).min(len);
     let values = memory(choices, len);
-    let vector = choices.once_in(20);
+    let vector = choices.chance(5);
     #[cfg(unix)]
-    let memory = Guarded::new(&values, Flush::ALL[choices.below(2)]);
+    let memory = Guarded::new(&values, Flush::ALL[choices.index(2)]);
     #[cfg(not(unix))]
     let memory = values;
     Argument { memory, shape: Shape { rows, dim, strides, vector } }
@@ -129,8 +131,8 @@ fn argument<T: Element>(choices: &mut Choices<'_>, rows: usize, dim: usize) -> A
 const ROWS: [usize; 10] = [0, 1, 2, 3, 4, 5, 17, 33, 64, 300];
 
 fn call<T: Element>(kernels: &[Prepared<T>], choices: &mut Choices<'_>) {
-    let Prepared { kernel, variables } = &kernels[choices.below(kernels.len())];
-    let (m, n) = (choices.of(&ROWS), choices.of(&ROWS));
+    let Prepared { kernel, variables } = &kernels[choices.index(kernels.len())];
+    let (m, n) = (choices.pick(&ROWS), choices.pick(&ROWS));
     let arguments: Vec<Argument<T>> = variables
         .iter()
         .map(|variable| match variable.category {
@@ -175,17 +177,17 @@ fn into<T: Element>(
     choices: &mut Choices<'_>,
 ) {
     let dim = kernel.dim();
-    let strides = match choices.below(4) {
+    let strides = match choices.index(4) {
         0 => (dim, 1),
-        1 => (dim + choices.below(3), 1),
+        1 => (dim + choices.index(3), 1),
         2 => (1, rows),
-        _ => (choices.below(8), choices.below(8)),
+        _ => (choices.index(8), choices.index(8)),
     };
     let reach = rows.saturating_sub(1) * strides.0 + dim.saturating_sub(1) * strides.1 + 1;
     let untouched = T::from_f64(-77.0);
     let before = vec![untouched; reach];
     #[cfg(unix)]
-    let mut memory = Guarded::new(&before, Flush::ALL[choices.below(2)]);
+    let mut memory = Guarded::new(&before, Flush::ALL[choices.index(2)]);
     #[cfg(not(unix))]
     let mut memory = before;
     let target = memory.as_mut_slice();

@@ -1,3 +1,64 @@
-//! The `genred` command-line tool.
+//! The `genred` command-line tool: reductions over `.npy` files, the stages of the compiler, a demonstration.
+//!
+//! One file a subcommand. Results go to stdout and files, failures to stderr with a non-zero exit status; no input makes the
+//! tool panic, and no failure leaves an output file behind.
 
-fn main() {}
+mod cache;
+mod console;
+mod demo;
+mod doctor;
+mod explain;
+mod input;
+mod map;
+mod npy;
+mod ops;
+mod output;
+mod problem;
+mod random;
+mod reduce;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(
+    name = "genred",
+    version,
+    about = "Reductions over all pairs of points, compiled from a formula",
+    after_help = "Try `genred demo`, then `genred reduce --help`."
+)]
+struct Tool {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Reduce a formula over the rows of .npy files
+    #[command(disable_help_flag = true, after_help = reduce::EXAMPLES)]
+    Reduce(reduce::Reduce),
+    /// Show what the compiler makes of a formula, stage by stage
+    #[command(disable_help_flag = true, after_help = explain::EXAMPLES)]
+    Explain(explain::Explain),
+    /// List the operations that a formula may use
+    Ops(ops::Ops),
+    /// Run the four documented examples and check a sample of each
+    Demo(demo::Demo),
+    /// Look at and tidy the kernel cache on disk
+    #[command(subcommand)]
+    Cache(cache::Cache),
+    /// Say what this machine offers and which engine is chosen
+    Doctor,
+}
+
+fn main() -> ExitCode {
+    let result = match Tool::parse().command {
+        Command::Reduce(command) => command.run(),
+        Command::Explain(command) => command.run(),
+        Command::Ops(command) => command.run(),
+        Command::Demo(command) => command.run(),
+        Command::Cache(command) => command.run(),
+        Command::Doctor => doctor::run(),
+    };
+    console::exit(result)
+}

@@ -3,10 +3,11 @@
 //! The columns are packed tile by tile into a *panel* that all row groups share; a *group* is a few blocks of rows, swept over
 //! the panel's tiles in one task. Each tile gives one leaf of a merge tree whose shape depends on the tile's number only
 //! ([`tree`]), so a result has the same bits for any number of threads, however rows and columns were divided among them.
-//! Selections keep sorted lists instead ([`lists`]), whose merge is exact.
+//! Selections keep sorted lists instead ([`lists`], [`select`]), whose merge is exact.
 
 mod lists;
 mod partial;
+mod select;
 mod sweep;
 mod tree;
 

@@ -4,11 +4,11 @@ use super::super::layout::Layout;
 use super::super::memory::{Buffer, Pool};
 use super::super::pack;
 use super::super::stages::{Pairs, Stages};
+use super::select::{self, Selecting};
 use super::tree::Place;
-use super::{Group, Job, Lists, Out, Selection, Worker};
+use super::{Group, Job, Out, Worker};
 use crate::dtype::{Element, Real};
 use crate::loops::program::Space;
-use crate::reduce::Preference;
 use crate::schedule::{LANES_OVER_COLUMNS, Lanes};
 use std::ops::Range;
 
@@ -92,7 +92,7 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
     }
 
     /// The columns of a tile, counted from the job's first.
-    fn columns_of(&self, tile: usize) -> Range<usize> {
+    pub(super) fn columns_of(&self, tile: usize) -> Range<usize> {
         let size = self.layout.schedule.tile as usize;
         let start = tile * size - self.job.first;
         start..self.job.columns.min(start + size)
@@ -199,15 +199,10 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
             let col = &self.panel[(tile - self.first_tile) * len..][..len];
             match self.job.selection {
                 None => self.sum_tile(rows.len(), tile, col, row.as_slice(), group, &mut worker),
-                Some(selection) => self.select_tile(
-                    rows.len(),
-                    tile,
-                    col,
-                    row.as_slice(),
-                    group,
-                    &mut worker,
-                    selection,
-                ),
+                Some(selection) => {
+                    let block = Selecting { sweep: self, selection, rows: rows.len() };
+                    block.tile(tile, col, row.as_slice(), &mut group.lists, &mut worker);
+                }
             }
         }
         worker.row = row;
@@ -235,7 +230,7 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
     }
 
     /// How many times `pair` runs for a group: blocks, or rows with lanes over columns.
-    fn units(&self, rows: usize) -> usize {
+    pub(super) fn units(&self, rows: usize) -> usize {
         match self.layout.schedule.lanes {
             Lanes::Rows => rows.div_ceil(self.layout.block()),
             Lanes::Columns => rows,
@@ -243,7 +238,7 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
     }
 
     /// The `Row` slots that `pair` reads for a unit.
-    fn unit_row<'r>(&self, row: &'r [C], unit: usize) -> &'r [C] {
+    pub(super) fn unit_row<'r>(&self, row: &'r [C], unit: usize) -> &'r [C] {
         let (block, len) = (self.layout.block(), self.layout.row_len());
         match self.layout.schedule.lanes {
             Lanes::Rows => &row[unit * len..][..len],
@@ -291,88 +286,10 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a tile, a group and the memory to meet in")]
-    fn select_tile(
-        &self,
-        rows: usize,
-        tile: usize,
-        col: &[C],
-        row: &[C],
-        group: &mut Group<C>,
-        worker: &mut Worker<C>,
-        selection: Selection,
-    ) {
-        let columns = self.columns_of(tile);
-        let lanes = self.layout.pair_state_len() / self.layout.slots.state as usize;
-        let by_rows = self.layout.schedule.lanes == Lanes::Rows;
-        let Selection { dim, .. } = selection;
-        for unit in 0..self.units(rows) {
-            let first_row = if by_rows { unit * lanes } else { unit };
-            let unit_rows = if by_rows { lanes.min(rows - first_row) } else { 1 };
-            let lists = &mut group.lists;
-            let state = worker.state.as_mut_slice();
-            state.fill(C::INFINITY);
-            for (d, slot) in state.chunks_exact_mut(lanes).take(dim).enumerate() {
-                let threshold = |r: usize| lists.threshold((first_row + r) * dim + d);
-                if by_rows {
-                    for (r, lane) in slot.iter_mut().enumerate() {
-                        *lane = if r < unit_rows { threshold(r) } else { C::NAN };
-                    }
-                } else {
-                    slot.fill(threshold(0));
-                }
-            }
-            let mut at = 0;
-            while at < columns.len() {
-                let done = self.stages.pair(Pairs {
-                    param: self.param,
-                    row: self.unit_row(row, unit),
-                    col,
-                    state,
-                    tile: worker.tile.as_mut_slice(),
-                    scratch: worker.scratch.as_mut_slice(),
-                    columns: at..columns.len(),
-                });
-                at += done.columns;
-                if done.hit {
-                    let chunk = self.layout.schedule.chunk as usize;
-                    let seen = (done.columns - 1) % chunk + 1;
-                    let first = (self.job.first + columns.start + at - seen) as i64;
-                    let tile = worker.tile.as_slice();
-                    for d in 0..dim {
-                        let values = &tile[d * chunk * if by_rows { lanes } else { 1 }..];
-                        let limits = &mut state[d * lanes..][..lanes];
-                        for c in 0..seen {
-                            let index = first + c as i64;
-                            if by_rows {
-                                let values = &values[c * lanes..][..lanes];
-                                let pairs = values.iter().zip(&*limits);
-                                if !pairs.fold(false, |any, (v, limit)| any | (v <= limit)) {
-                                    continue;
-                                }
-                                for (r, value) in values.iter().enumerate() {
-                                    if *value <= limits[r] {
-                                        let list = (first_row + r) * dim + d;
-                                        lists.offer(list, *value, index);
-                                        limits[r] = lists.threshold(list);
-                                    }
-                                }
-                            } else if values[c] <= limits[0] {
-                                let list = first_row * dim + d;
-                                lists.offer(list, values[c], index);
-                                limits.fill(lists.threshold(list));
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-
     /// Accumulators or lists to results.
     fn finish(&self, rows: Range<usize>, group: &mut Group<C>, mut out: Out<'_, T>) {
         match self.job.selection {
-            Some(selection) => finish_lists(rows.len(), &group.lists, &mut out, selection),
+            Some(selection) => select::finish(rows.len(), &group.lists, &mut out, selection),
             None => self.finish_sums(rows, group, &mut out),
         }
     }
@@ -413,29 +330,6 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         }
         worker.row = row;
         self.workers.give(worker);
-    }
-}
-
-/// Lists to results.
-pub(super) fn finish_lists<T: Element, C: Real>(
-    rows: usize,
-    lists: &Lists<C>,
-    out: &mut Out<'_, T>,
-    selection: Selection,
-) {
-    let Selection { dim, preference, .. } = selection;
-    for r in 0..rows {
-        for d in 0..dim {
-            let (values, indices) = lists.list(r * dim + d);
-            for (k, (value, index)) in values.iter().zip(indices).enumerate() {
-                let value = match preference {
-                    Preference::Smallest => *value,
-                    Preference::Largest => value.negated(),
-                };
-                out.set_value(r, k * dim + d, value.store());
-                out.set_index(r, k * dim + d, *index);
-            }
-        }
     }
 }
 

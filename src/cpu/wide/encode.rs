@@ -7,12 +7,11 @@ use super::ir::{Condition, Extent, Op};
 use super::isa::{Class, Isa, Level};
 use super::machine::{Base, Machine, Memory, Operand};
 use super::regalloc::Allocated;
-use crate::cpu::{Args, Refused};
+use crate::cpu::Refused;
 use crate::dtype::Float;
 use codes::Form;
 use iced_x86::{Code, Encoder, Instruction, MemoryOperand, Register};
 use std::collections::HashMap;
-use std::mem::offset_of;
 
 /// Alignment of functions, loop heads and the constant pool.
 const ALIGNMENT: usize = 64;
@@ -449,9 +448,6 @@ impl Writer<'_> {
         let code = codes::broadcast_register(self.isa);
         self.put(&Instruction::with2(code, vector, lane)?, None)
     }
-
-    /// The offset of an argument in `Args`, which fits.
-    const SCRATCH: usize = offset_of!(Args, temp);
 }
 
 /// A register of a file, by its number.

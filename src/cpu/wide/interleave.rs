@@ -15,11 +15,6 @@ pub(super) struct Instance {
     pub(super) component: usize,
 }
 
-impl Instance {
-    /// The first one.
-    pub(super) const FIRST: Instance = Instance { lane: 0, point: 0, component: 0 };
-}
-
 /// Instances of the register tile along its three axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {

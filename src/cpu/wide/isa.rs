@@ -84,12 +84,4 @@ impl Isa {
     pub(super) fn vectors(self) -> usize {
         self.registers(Class::Vector).len()
     }
-
-    /// Bytes that a spilled register takes.
-    pub(super) fn spill_bytes(self, class: Class) -> usize {
-        match class {
-            Class::Vector => self.bytes(),
-            Class::Mask | Class::General => 8,
-        }
-    }
 }

@@ -21,6 +21,7 @@ mod stages;
 #[cfg(test)]
 mod tests;
 
+use super::check::check;
 use super::target::Target;
 use super::{Code, Emitter, Entry, Refused};
 use crate::dtype::Float;
@@ -91,15 +92,8 @@ fn registers(isa: Isa) -> Registers {
 }
 
 fn emit(program: &Program, schedule: &Schedule, level: Level) -> Result<Code, Refused> {
-    if program.values.len() > limits::PROGRAM_INSTRUCTIONS {
-        let message = format!(
-            "the program has {} instructions, more than {}",
-            program.values.len(),
-            limits::PROGRAM_INSTRUCTIONS
-        );
-        return Err(Refused(message));
-    }
     let isa = Isa { level, float: program.float };
+    check(program, schedule, isa.lanes() as u32)?;
     let source = Source { program, schedule, isa };
     let temps =
         program.slots(Space::Temp) as usize * stages::temp_instances(schedule) * isa.bytes();

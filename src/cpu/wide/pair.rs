@@ -10,12 +10,9 @@ use super::stages::{Columns, Source};
 use crate::loops::program::{LoopId, Over, Pass, Space, Start, Stmt, Value};
 use crate::schedule::{LANES_OVER_COLUMNS, Lanes};
 
-/// The columns of the chunk at hand.
+/// The address behind the last column of the chunk at hand, in the first slot.
 #[derive(Clone, Copy)]
 struct Chunk {
-    /// How many.
-    count: Virtual,
-    /// Address behind the last one, in the first slot.
     end: Virtual,
 }
 
@@ -82,7 +79,7 @@ impl<'a> Pair<'a> {
         let count = self.general(Op::AtMost(chunk), &[left]);
         let bytes = self.general(Op::Scaled(size), &[count]);
         let end = self.general(Op::Index(1), &[columns, bytes]);
-        let chunk_at_hand = Chunk { count, end };
+        let chunk_at_hand = Chunk { end };
         for pass in &source.program.passes {
             match pass.over {
                 Over::Columns => self.columns_pass(pass, chunk_at_hand),

@@ -5,8 +5,10 @@
 
 mod exp2;
 mod scalar;
+mod soft_dtw;
 mod stage;
 mod steps;
+mod tensor;
 
 use super::builder::{Builder, Functions, Sharing};
 use super::program::{ArrayId, Program, Space};
@@ -120,12 +122,18 @@ fn declare_inputs(l: &mut Lowering<'_>, rows: Category) -> Vec<Option<ArrayId>> 
             let variable = &formula.variables[position as usize];
             let space =
                 space(node.variability, rows).expect("a variable does not vary with the pair");
-            let array = l.b.array(format!("v{position}"), space, variable.dim);
+            let array = l.b.array(printed_name(&variable.name, position), space, variable.dim);
             l.held(NodeId(k as u32), array);
             inputs[position as usize] = Some(array);
         }
     }
     inputs
+}
+
+/// The alias, or for an inline variable its position.
+fn printed_name(name: &str, position: u32) -> String {
+    let is_alias = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if is_alias { name.to_owned() } else { format!("v{position}") }
 }
 
 /// Store every node that a later stage uses, in the stage where it first can be computed.
@@ -188,6 +196,7 @@ fn is_trivial(formula: &Formula, mut id: NodeId) -> bool {
         match node.op {
             Op::Variable(_) | Op::Constant(_) => return true,
             Op::Extract { .. } | Op::Broadcast => id = node.args[0],
+            Op::Gather { ref axes, .. } if axes.len() == 1 => id = node.args[0],
             _ => return false,
         }
     }

@@ -5,7 +5,7 @@
 //! cannot be computed component by component or would be computed more than once at a high price. Nothing recurses:
 //! nodes are visited in table order, in which operands come first.
 
-use super::scalar;
+use super::{scalar, tensor};
 use crate::formula::op::Op;
 use crate::formula::{Category, Formula, NodeId, Variability};
 use crate::loops::builder::{Builder, Sharing};
@@ -43,18 +43,18 @@ impl Index {
         Index { offset: 0, terms: vec![(id, 1)] }
     }
 
-    fn plus(&self, offset: u32) -> Index {
+    pub(super) fn plus(&self, offset: u32) -> Index {
         Index { offset: self.offset + offset, terms: self.terms.clone() }
     }
 
-    fn times(&self, factor: u32) -> Index {
+    pub(super) fn times(&self, factor: u32) -> Index {
         Index {
             offset: self.offset * factor,
             terms: self.terms.iter().map(|(l, s)| (*l, s * factor)).collect(),
         }
     }
 
-    fn and(&self, other: &Index) -> Index {
+    pub(super) fn and(&self, other: &Index) -> Index {
         let mut sum = self.plus(other.offset);
         sum.terms.extend(&other.terms);
         sum
@@ -157,33 +157,54 @@ impl<'f> Lowering<'f> {
     fn wants_temp(&self, node: NodeId) -> bool {
         let op = &self.formula.node(node).op;
         match op {
-            Op::Concat | Op::Insert { .. } | Op::MatVecMult | Op::VecMatMult | Op::TensorProd => {
-                true
-            }
+            Op::Concat
+            | Op::Insert { .. }
+            | Op::MatVecMult
+            | Op::VecMatMult
+            | Op::TensorProd
+            | Op::Contract { .. }
+            | Op::SoftDtwGradient => true,
+            Op::Gather { axes, .. } => axes.len() > 1,
             _ => self.uses[node.index()] > 1 && scalar::is_costly(op),
         }
     }
 
     /// Store a long node to a `Temp` array of this block.
     fn materialise(&mut self, node: NodeId) {
-        let name = format!("t{}", node.0);
+        let name = format!("w{}", node.0);
         let array = self.b.array(name, Space::Temp, self.dim(node));
         let axes = self.axes(node);
         self.b.temp_axes(array, axes);
-        let args = self.formula.node(node).args.clone();
-        match self.formula.node(node).op {
+        let formula = self.formula;
+        let args = &formula.node(node).args;
+        if matches!(formula.node(node).op, Op::TensorProd | Op::Contract { .. } | Op::Gather { .. })
+        {
+            args.iter().for_each(|arg| self.addressable(*arg));
+        }
+        match &formula.node(node).op {
+            Op::SoftDtwGradient => {
+                for (k, value) in (0..).zip(self.soft_dtw_gradient(args)) {
+                    self.b.store(array, Index::at(k), value);
+                }
+            }
+            Op::Gather { start, axes } if axes.len() > 1 => {
+                self.permute(args[0], *start, axes, array);
+            }
+            Op::Contract { kept, summed } => {
+                self.contract((args[0], args[1]), kept, summed, array);
+            }
             Op::Concat => {
                 let mut offset = 0;
                 for arg in args {
-                    self.store_at(arg, array, offset);
-                    offset += self.dim(arg);
+                    self.store_at(*arg, array, offset);
+                    offset += self.dim(*arg);
                 }
             }
             Op::Insert { start } => {
                 let after = start + self.dim(args[0]);
                 let zero = self.b.float(0.0);
-                self.fill(array, 0, start, zero);
-                self.store_at(args[0], array, start);
+                self.fill(array, 0, *start, zero);
+                self.store_at(args[0], array, *start);
                 self.fill(array, after, self.dim(node) - after, zero);
             }
             Op::TensorProd => {
@@ -206,6 +227,20 @@ impl<'f> Lowering<'f> {
             }
         }
         self.temps.insert(node, array);
+    }
+
+    /// Make sure that components can be had at an index that uses open loops: those of a short vector are stored.
+    pub(super) fn addressable(&mut self, node: NodeId) {
+        let is_stored = self.arrays.contains_key(&node) || self.temps.contains_key(&node);
+        let is_constant = matches!(self.formula.node(node).op, Op::Constant(_));
+        if !is_stored && !is_constant && (2..=UNROLL).contains(&self.dim(node)) {
+            let name = format!("t{}", node.0);
+            let array = self.b.array(name, Space::Temp, self.dim(node));
+            let axes = self.axes(node);
+            self.b.temp_axes(array, axes);
+            self.store_at(node, array, 0);
+            self.temps.insert(node, array);
+        }
     }
 
     /// Copy a whole node into `array` from slot `offset` on.
@@ -238,6 +273,9 @@ impl<'f> Lowering<'f> {
 
     /// All components of a short node, from ensured operands.
     fn unrolled(&mut self, node: NodeId) -> Vec<Value> {
+        if self.formula.node(node).op == Op::SoftDtwGradient {
+            return self.soft_dtw_gradient(&self.formula.node(node).args);
+        }
         let dim = self.dim(node);
         (0..dim).map(|k| self.value_at(node, &Index::at(k))).collect()
     }
@@ -306,6 +344,9 @@ impl<'f> Lowering<'f> {
             }
             Op::Broadcast | Op::OneHot => vec![(n.args[0], Index::at(0))],
             Op::Extract { start } => vec![(n.args[0], index.plus(*start))],
+            Op::Gather { start, axes } => {
+                vec![(n.args[0], tensor::gathered(index, *start, axes))]
+            }
             Op::Insert { start } => {
                 let k = index.offset;
                 let inside = k >= *start && k < start + self.dim(n.args[0]);
@@ -338,7 +379,10 @@ impl<'f> Lowering<'f> {
         let n = formula.node(node);
         match &n.op {
             op if scalar::is_elementwise(op) => scalar::emit(&mut self.b, op, values),
-            Op::Broadcast | Op::Extract { .. } | Op::Concat => values[0],
+            Op::Broadcast | Op::Extract { .. } | Op::Gather { .. } | Op::Concat => values[0],
+            Op::Contract { kept, summed } => {
+                self.contracted((n.args[0], n.args[1]), kept, summed, index.offset)
+            }
             Op::Insert { .. } => values.first().copied().unwrap_or_else(|| self.b.float(0.0)),
             Op::TensorProd => self.b.mul(values[0], values[1]),
             Op::OneHot => self.one_hot(values[0], index),
@@ -365,6 +409,7 @@ impl<'f> Lowering<'f> {
                 self.dot(n.args[0], &Index::at(0), 1, n.args[1], index, n.dim, self.dim(n.args[0]))
             }
             Op::Max | Op::Min | Op::ArgMax | Op::ArgMin => self.extremum(&n.op, n.args[0]),
+            Op::SoftDtw => self.soft_dtw(&n.args),
             op => unreachable!("{op:?} is a leaf"),
         }
     }

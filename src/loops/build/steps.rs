@@ -372,8 +372,9 @@ fn selection(l: &mut Lowering<'_>, source: &Source<'_>) {
     let dim = l.dim(root);
     let threshold = l.b.array("threshold", Space::State, dim);
     let chunk_min = l.b.array("chunk_min", Space::State, dim);
+    let seen = l.b.array("seen_min", Space::State, dim);
     let tile = l.b.array("f", Space::Tile, dim);
-    l.b.program().identity.extend((0..2 * dim).map(|_| f64::INFINITY));
+    l.b.program().identity.extend((0..3 * dim).map(|_| f64::INFINITY));
     let negate = source.reduction.preference() == Preference::Largest;
     let better = |l: &mut Lowering<'_>, value: Value, index: &Index| {
         let mut least = l.b.accumulator(chunk_min, index.clone(), Start::State);
@@ -416,17 +417,18 @@ fn selection(l: &mut Lowering<'_>, source: &Source<'_>) {
         l.b.enter_components(None);
         l.b.pass(Over::Columns, Some(e), pair, step, vec![least], None);
     }
-    let hit = chunk_hit(l, dim, threshold, chunk_min);
+    let hit = chunk_hit(l, dim, [threshold, chunk_min, seen]);
     let block = l.end_block(Sharing::Fresh);
     l.b.pass(Over::Chunk, None, block, Vec::new(), Vec::new(), Some(hit));
 }
 
 /// Whether any component's chunk minimum reaches its threshold; resets the minima.
-fn chunk_hit(l: &mut Lowering<'_>, dim: u32, threshold: ArrayId, chunk_min: ArrayId) -> Value {
+fn chunk_hit(l: &mut Lowering<'_>, dim: u32, [threshold, chunk_min, seen]: [ArrayId; 3]) -> Value {
     let (one, zero, infinity) = (l.b.float(1.0), l.b.float(0.0), l.b.float(f64::INFINITY));
     let test = |l: &mut Lowering<'_>, index: &Index, hit: Value| {
         let least = l.b.load(chunk_min, index.clone());
         let limit = l.b.load(threshold, index.clone());
+        l.b.store(seen, index.clone(), least);
         l.b.store(chunk_min, index.clone(), infinity);
         let reached = l.b.compare(Compare::Le, least, limit);
         l.b.select(reached, one, hit)

@@ -1,0 +1,364 @@
+//! `genred reduce`: a reduction over `.npy` files.
+
+use crate::console::{Failure, print};
+use crate::input::{Input, Opened, Stored};
+use crate::npy::{self, Header};
+use crate::output::{self, Pending};
+use crate::problem::Problem;
+use genred::formula::{Category, Variable};
+use genred::reduce::Outputs;
+use genred::{Array, DType, Genred, Kernel, Origin, Reduction, View, ViewMut};
+use half::f16;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+pub(crate) const EXAMPLES: &str = "\
+Files are given in the order of the arguments: one --in for each alias, then one for each inline Var(k,d,c). All hold float16, \
+float32 or float64 numbers of one type: (rows, dim) for Vi and Vj, (dim,) for Pm. Indices are written as int64, -1 where there is \
+no such point.
+
+Examples:
+  genred reduce Sum \"Exp(-SqNorm2(x - y))\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" --in x.npy --in y.npy --out a.npy
+  genred reduce ArgKMin \"SqDist(x, y)\" \"a = Vi(5)\" \"x = Vi(10)\" \"y = Vj(10)\" --in x.npy --in y.npy --out a.npy
+  genred reduce Min_ArgMin \"SqDist(x, y)\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" --in x.npy --in y.npy --out v.npy --out k.npy";
+
+/// Arguments of `genred reduce`.
+#[derive(clap::Args)]
+pub(crate) struct Reduce {
+    #[command(flatten)]
+    problem: Problem,
+
+    /// The file of an argument; once for each, in order
+    #[arg(long = "in", value_name = "FILE.npy")]
+    inputs: Vec<PathBuf>,
+
+    /// The file of the result; Min_ArgMin, Max_ArgMax and KMin_ArgKMin take two: values, then indices
+    #[arg(long = "out", value_name = "FILE.npy", required = true)]
+    outputs: Vec<PathBuf>,
+
+    /// Number of threads [default: all processors]; results have the same bits for any number
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+
+    /// Call the kernel so many times; --stats gives the median time
+    #[arg(long, value_name = "R", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    repeat: u32,
+
+    /// Print how it went as one line on stdout
+    #[arg(long, value_name = "FORMAT")]
+    stats: Option<Format>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Format {
+    Json,
+}
+
+/// What a call gave, row after row.
+enum Results<T> {
+    Values(Vec<T>),
+    Indices(Vec<i64>),
+    Both(Vec<T>, Vec<i64>),
+}
+
+/// How it went.
+struct Report {
+    rows: usize,
+    columns: usize,
+    dtype: DType,
+    engine: String,
+    origin: Origin,
+    /// Seconds from strings to a callable kernel.
+    made: f64,
+    /// Seconds of the median call.
+    run: f64,
+}
+
+impl Reduce {
+    /// Reduce, and write the result.
+    ///
+    /// # Errors
+    /// For anything wrong with the texts, the files or the machine; there is no output file then.
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let formula = self.problem.formula()?;
+        let reduction = self.problem.reduction()?;
+        self.check_outputs(reduction)?;
+        let opened = self.open(&formula.variables)?;
+        for path in &self.outputs {
+            output::probe(path)?;
+        }
+        let arguments: Vec<String> = opened
+            .iter()
+            .zip(&formula.variables)
+            .map(|(opened, variable)| argument(variable, opened))
+            .collect();
+        let dtype = opened.first().map_or(DType::F32, |first| first.header.dtype);
+        let inputs = opened.into_iter().map(Opened::load).collect::<Result<Vec<_>, _>>()?;
+        let report = match dtype {
+            DType::F16 => self.reduce::<f16>(&inputs, &arguments),
+            DType::F32 => self.reduce::<f32>(&inputs, &arguments),
+            DType::F64 => self.reduce::<f64>(&inputs, &arguments),
+        }?;
+        match self.stats {
+            Some(Format::Json) => print(&report.json()),
+            None => Ok(()),
+        }
+    }
+
+    fn check_outputs(&self, reduction: Reduction) -> Result<(), Failure> {
+        let (needed, what) = match reduction.outputs() {
+            Outputs::Values => (1, "one --out"),
+            Outputs::Indices => (1, "one --out, for the indices"),
+            Outputs::Both => (2, "two --out, for the values and for the indices"),
+        };
+        let given = self.outputs.len();
+        if given != needed {
+            let name = reduction.name();
+            return Err(Failure::new(format!("`{name}` takes {what}; {given} are given")));
+        }
+        if needed == 2 && self.outputs[0] == self.outputs[1] {
+            let path = self.outputs[0].display();
+            return Err(Failure::new(format!("both results would be written to {path}")));
+        }
+        Ok(())
+    }
+
+    /// Open the file of every argument and check what its header says.
+    fn open(&self, variables: &[Variable]) -> Result<Vec<Opened>, Failure> {
+        if variables.len() != self.inputs.len() {
+            let names: Vec<String> = variables.iter().map(declared).collect();
+            return Err(Failure::new(format!(
+                "{} --in files are given, but the formula has {} arguments: {}",
+                self.inputs.len(),
+                names.len(),
+                names.join(", ")
+            )));
+        }
+        let mut opened: Vec<Opened> = Vec::with_capacity(variables.len());
+        for (variable, path) in variables.iter().zip(&self.inputs) {
+            let next = Opened::open(path).map_err(|failure| {
+                failure.and(format!("  it is the file of {}", declared(variable)))
+            })?;
+            check_axes(variable, &next)?;
+            if let Some(first) = opened.first()
+                && first.header.dtype != next.header.dtype
+            {
+                return Err(Failure::new(format!(
+                    "`{}` is {} in {}, but `{}` is {} in {}: all files have one dtype",
+                    variable.name,
+                    next.header.dtype,
+                    path.display(),
+                    variables[0].name,
+                    first.header.dtype,
+                    first.path.display()
+                )));
+            }
+            opened.push(next);
+        }
+        Ok(opened)
+    }
+
+    fn reduce<T: Stored>(&self, inputs: &[Input], arguments: &[String]) -> Result<Report, Failure> {
+        let threads = Threads::start(self.threads)?;
+        let start = Instant::now();
+        let kernel = threads.given_to(self.problem.genred::<T>()?).compile()?;
+        let compiled = start.elapsed();
+
+        let numbers: Vec<_> = inputs.iter().map(Input::numbers::<T>).collect();
+        let views = inputs
+            .iter()
+            .zip(&numbers)
+            .map(|(input, numbers)| input.view(numbers))
+            .collect::<Result<Vec<_>, _>>()?;
+        let (rows, columns) =
+            kernel.shape(&views).map_err(|error| Failure::from(error).and(arguments.join("\n")))?;
+
+        let start = Instant::now();
+        let stats = kernel.prepare(rows, columns)?;
+        let made = (compiled + start.elapsed()).as_secs_f64();
+
+        let (results, run) = call(&kernel, &views, rows, self.repeat)?;
+        self.write(&kernel, rows, &results)?;
+        let (engine, origin) = (stats.engine, stats.origin);
+        Ok(Report { rows, columns, dtype: T::DTYPE, engine, origin, made, run })
+    }
+
+    fn write<T: Stored>(
+        &self,
+        kernel: &Kernel<T>,
+        rows: usize,
+        results: &Results<T>,
+    ) -> Result<(), Failure> {
+        let k = kernel.reduction().k().map(|k| k as usize);
+        let shape: Vec<usize> = match (k, kernel.dim()) {
+            (None, dim) => vec![rows, dim],
+            (Some(k), dim) if dim == k => vec![rows, k],
+            (Some(k), dim) => vec![rows, k, dim / k],
+        };
+        let mut files = Vec::new();
+        for path in &self.outputs {
+            files.push(Pending::create(path)?);
+        }
+        let values = |file: &mut Pending, values: &[T]| {
+            file.fill(|file| {
+                npy::write_header(file, T::DESCR, &shape)?;
+                values.iter().try_for_each(|value| value.write(file))
+            })
+        };
+        let indices = |file: &mut Pending, indices: &[i64]| {
+            file.fill(|file| {
+                npy::write_header(file, "<i8", &shape)?;
+                indices.iter().try_for_each(|index| file.write_all(&index.to_le_bytes()))
+            })
+        };
+        match results {
+            Results::Values(numbers) => values(&mut files[0], numbers)?,
+            Results::Indices(numbers) => indices(&mut files[0], numbers)?,
+            Results::Both(first, second) => {
+                values(&mut files[0], first)?;
+                indices(&mut files[1], second)?;
+            }
+        }
+        Pending::publish(files)
+    }
+}
+
+/// `x = Vi(3)`.
+fn declared(variable: &Variable) -> String {
+    format!("`{} = {}({})`", variable.name, variable.category.text(), variable.dim)
+}
+
+fn argument(variable: &Variable, opened: &Opened) -> String {
+    let Header { dtype, .. } = opened.header;
+    let shape = opened.header.shape_text();
+    format!("  {} is {shape} of {dtype} in {}", declared(variable), opened.path.display())
+}
+
+fn check_axes(variable: &Variable, opened: &Opened) -> Result<(), Failure> {
+    let (needed, what) = match variable.category {
+        Category::Param => (1, format!("({},)", variable.dim)),
+        Category::I | Category::J => (2, format!("(rows, {})", variable.dim)),
+    };
+    if opened.header.shape.len() == needed {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{} needs an array of shape {what}, but {} has shape {}",
+        declared(variable),
+        opened.path.display(),
+        opened.header.shape_text()
+    )))
+}
+
+/// Call a kernel several times; gives the results and the median of the seconds.
+fn call<T: Stored>(
+    kernel: &Kernel<T>,
+    args: &[View<'_, T>],
+    rows: usize,
+    repeat: u32,
+) -> Result<(Results<T>, f64), Failure> {
+    let mut seconds = Vec::new();
+    let mut timed = |call: &mut dyn FnMut() -> Result<(), genred::Error>| {
+        for _ in 0..repeat {
+            let start = Instant::now();
+            call()?;
+            seconds.push(start.elapsed().as_secs_f64());
+        }
+        Ok::<(), Failure>(())
+    };
+    let results = match kernel.reduction().outputs() {
+        Outputs::Values => {
+            let dim = kernel.dim();
+            let mut values = zeros(rows, dim)?;
+            timed(&mut || kernel.call_into(args, ViewMut::new(&mut values, rows, dim)?))?;
+            Results::Values(values)
+        }
+        Outputs::Indices => {
+            let mut indices = Vec::new();
+            timed(&mut || {
+                indices = kernel.call_indices(args).map(Array::into_vec)?;
+                Ok(())
+            })?;
+            Results::Indices(indices)
+        }
+        Outputs::Both => {
+            let mut both = (Vec::new(), Vec::new());
+            timed(&mut || {
+                let (values, indices) = kernel.call_both(args)?;
+                both = (values.into_vec(), indices.into_vec());
+                Ok(())
+            })?;
+            Results::Both(both.0, both.1)
+        }
+    };
+    Ok((results, median(seconds)))
+}
+
+fn zeros<T: Default + Clone>(rows: usize, dim: usize) -> Result<Vec<T>, Failure> {
+    let mut values = Vec::new();
+    let len = rows.checked_mul(dim).filter(|len| values.try_reserve_exact(*len).is_ok());
+    let message = || Failure::new(format!("no memory for a result of {rows} x {dim}"));
+    values.resize(len.ok_or_else(message)?, T::default());
+    Ok(values)
+}
+
+fn median(mut seconds: Vec<f64>) -> f64 {
+    seconds.sort_by(f64::total_cmp);
+    let middle = seconds.len() / 2;
+    if seconds.len() % 2 == 1 {
+        seconds[middle]
+    } else {
+        (seconds[middle - 1] + seconds[middle]) / 2.0
+    }
+}
+
+/// The threads of `--threads`, started, so that starting them is not part of the first call.
+enum Threads {
+    All,
+    One,
+    Some(Arc<rayon::ThreadPool>),
+}
+
+impl Threads {
+    fn start(number: Option<u16>) -> Result<Threads, Failure> {
+        Ok(match number {
+            None => {
+                rayon::current_num_threads();
+                Threads::All
+            }
+            Some(1) => Threads::One,
+            Some(number) => {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(number.into()).build();
+                let cannot = |error| format!("cannot start {number} threads: {error}");
+                Threads::Some(Arc::new(pool.map_err(|error| Failure::new(cannot(error)))?))
+            }
+        })
+    }
+
+    fn given_to<T: Stored>(self, genred: Genred<T>) -> Genred<T> {
+        match self {
+            Threads::All => genred,
+            Threads::One => genred.single_threaded(),
+            Threads::Some(pool) => genred.pool(pool),
+        }
+    }
+}
+
+impl Report {
+    /// One line; `compile_s` or `load_s` is 0, as `origin` says.
+    fn json(&self) -> String {
+        let Report { rows, columns, dtype, engine, origin, made, run } = self;
+        let (compile, load) = if *origin == Origin::Compiled { (*made, 0.0) } else { (0.0, *made) };
+        let pairs = *rows as f64 * *columns as f64;
+        // A clock may stand still during a tiny call; JSON has no infinity.
+        let rate = if *run > 0.0 { pairs / run } else { 0.0 };
+        let origin = origin.name();
+        format!(
+            "{{\"rows\": {rows}, \"columns\": {columns}, \"dtype\": \"{dtype}\", \"engine\": \"{engine}\", \
+             \"origin\": \"{origin}\", \"compile_s\": {compile:.9}, \"load_s\": {load:.9}, \"run_s\": {run:.9}, \
+             \"pairs_per_s\": {rate:.0}}}\n"
+        )
+    }
+}

@@ -1,0 +1,180 @@
+//! Selections: values that reach a row's threshold go to its list, the others are never looked at.
+//!
+//! The kernel stops after a chunk in which some value is at most its row's threshold, with the chunk's values in the tile and, a row,
+//! the least of them; the threshold is a little below the worst value that the list keeps, so that equal values do not stop it.
+
+use super::lists::Lists;
+use super::sweep::Sweep;
+use super::{Out, Selection, Worker};
+use crate::cpu::stages::Pairs;
+use crate::dtype::{Element, Real};
+use crate::reduce::Preference;
+use crate::schedule::Lanes;
+
+/// A group of rows whose values are selected.
+pub(super) struct Selecting<'a, 's, T, C> {
+    pub(super) sweep: &'a Sweep<'s, T, C>,
+    pub(super) selection: Selection,
+    /// Rows of the group.
+    pub(super) rows: usize,
+}
+
+/// Rows with a hit in a chunk, as a part of all, up to which each is searched alone: beyond, it is faster to search column after
+/// column with all rows side by side (bench: pairwise, argkmin).
+const FEW: usize = 4;
+
+/// The values of one component of a chunk.
+struct Chunk<'a, C> {
+    /// `values[c * lanes + lane]`.
+    values: &'a [C],
+    lanes: usize,
+    /// Number of columns, and of the first among all.
+    count: usize,
+    first: i64,
+}
+
+impl<T: Element, C: Real> Selecting<'_, '_, T, C> {
+    /// Offer the columns of a tile to the lists of the group.
+    pub(super) fn tile(
+        &self,
+        tile: usize,
+        col: &[C],
+        row: &[C],
+        lists: &mut Lists<C>,
+        worker: &mut Worker<C>,
+    ) {
+        let sweep = self.sweep;
+        let columns = sweep.columns_of(tile);
+        let chunk = sweep.layout.schedule.chunk as usize;
+        let lanes = sweep.layout.pair_state_len() / sweep.layout.slots.state as usize;
+        let per_pair = if self.by_rows() { lanes } else { 1 };
+        let dim = self.selection.dim;
+        for unit in 0..sweep.units(self.rows) {
+            let first_row = if self.by_rows() { unit * lanes } else { unit };
+            let state = worker.state.as_mut_slice();
+            self.thresholds(first_row, lanes, lists, state);
+            let mut at = 0;
+            while at < columns.len() {
+                let done = sweep.stages.pair(Pairs {
+                    param: sweep.param,
+                    row: sweep.unit_row(row, unit),
+                    col,
+                    state,
+                    tile: worker.tile.as_mut_slice(),
+                    scratch: worker.scratch.as_mut_slice(),
+                    columns: at..columns.len(),
+                });
+                at += done.columns;
+                if !done.hit {
+                    continue;
+                }
+                let count = (done.columns - 1) % chunk + 1;
+                let first = (sweep.job.first + columns.start + at - count) as i64;
+                let (limits, rest) = state.split_at_mut(dim * lanes);
+                let least = &rest[dim * lanes..];
+                for d in 0..dim {
+                    let values = &worker.tile.as_slice()[d * chunk * per_pair..];
+                    let chunk = Chunk { values, lanes: per_pair, count, first };
+                    let limits = &mut limits[d * lanes..][..lanes];
+                    let list = |r: usize| (first_row + r) * dim + d;
+                    if self.by_rows() {
+                        chunk.rows(limits, &least[d * lanes..][..lanes], lists, list);
+                    } else {
+                        let mut limit = limits[0];
+                        chunk.row(0, &mut limit, lists, list(0));
+                        limits.fill(limit);
+                    }
+                }
+            }
+        }
+    }
+
+    fn by_rows(&self) -> bool {
+        self.sweep.layout.schedule.lanes == Lanes::Rows
+    }
+
+    /// Set the thresholds of a block (of all lanes of a row, with lanes over columns), and the minima to nothing.
+    fn thresholds(&self, first_row: usize, lanes: usize, lists: &Lists<C>, state: &mut [C]) {
+        let dim = self.selection.dim;
+        state.fill(C::INFINITY);
+        for (d, slot) in state.chunks_exact_mut(lanes).take(dim).enumerate() {
+            if self.by_rows() {
+                for (r, lane) in slot.iter_mut().enumerate() {
+                    let is_row = first_row + r < self.rows;
+                    // Nothing reaches NaN, so lanes without a row never stop the kernel.
+                    *lane =
+                        if is_row { lists.threshold((first_row + r) * dim + d) } else { C::NAN };
+                }
+            } else {
+                slot.fill(lists.threshold(first_row * dim + d));
+            }
+        }
+    }
+}
+
+impl<C: Real> Chunk<'_, C> {
+    /// Offer the values of every row that has a hit.
+    fn rows(
+        &self,
+        limits: &mut [C],
+        least: &[C],
+        lists: &mut Lists<C>,
+        list: impl Fn(usize) -> usize,
+    ) {
+        let hits = least.iter().zip(&*limits).filter(|(least, limit)| least <= limit).count();
+        if hits * FEW <= limits.len() {
+            for r in 0..limits.len() {
+                if least[r] <= limits[r] {
+                    self.row(r, &mut limits[r], lists, list(r));
+                }
+            }
+            return;
+        }
+        for (c, values) in self.values.chunks_exact(self.lanes).take(self.count).enumerate() {
+            let pairs = values.iter().zip(&*limits);
+            if !pairs.fold(false, |any, (value, limit)| any | (value <= limit)) {
+                continue;
+            }
+            for (r, value) in values.iter().enumerate() {
+                if *value <= limits[r] {
+                    lists.offer(list(r), *value, self.first + c as i64);
+                    limits[r] = lists.threshold(list(r));
+                }
+            }
+        }
+    }
+
+    /// Offer the values of one row.
+    fn row(&self, lane: usize, limit: &mut C, lists: &mut Lists<C>, list: usize) {
+        let values = self.values[lane..].iter().step_by(self.lanes).take(self.count);
+        for (c, value) in values.enumerate() {
+            if *value <= *limit {
+                lists.offer(list, *value, self.first + c as i64);
+                *limit = lists.threshold(list);
+            }
+        }
+    }
+}
+
+/// Lists to results.
+pub(super) fn finish<T: Element, C: Real>(
+    rows: usize,
+    lists: &Lists<C>,
+    out: &mut Out<'_, T>,
+    selection: Selection,
+) {
+    let Selection { dim, preference, .. } = selection;
+    for r in 0..rows {
+        for d in 0..dim {
+            let (values, indices) = lists.list(r * dim + d);
+            for (k, (value, index)) in values.iter().zip(indices).enumerate() {
+                let value = match preference {
+                    Preference::Smallest => *value,
+                    Preference::Largest => value.negated(),
+                };
+                out.set_value(r, k * dim + d, value.store());
+                out.set_index(r, k * dim + d, *index);
+            }
+        }
+    }
+}

@@ -1,7 +1,14 @@
 //! Entries that are not what was written: whatever the bytes are, the result is right and the entry is replaced.
 //!
 //! Numbers in names are those of the table of faults in `cache-format.md`.
+
 #![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test says what it did, and panics where something is not as it should be"
+)]
 
 mod cache;
 

@@ -1,7 +1,14 @@
 //! Directories and file systems that misbehave, seen from inside one program.
 //!
 //! Numbers in names are those of the table of faults in `cache-format.md`.
+
 #![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test says what it did, and panics where something is not as it should be"
+)]
 
 mod cache;
 

@@ -3,6 +3,12 @@
 //! Numbers in names are those of the table of faults in `cache-format.md`. This program runs itself again as the other
 //! processes; `GENRED_TEST_ROLE` says as which one.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test says what it did, and panics where something is not as it should be"
+)]
 #[cfg(unix)]
 mod cache;
 #[cfg(unix)]

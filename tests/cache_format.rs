@@ -105,10 +105,11 @@ fn committed_entries_are_what_is_written_today() {
     }
 }
 
+/// Tags and bytes of key fields.
+type Tagged = Vec<(u16, Vec<u8>)>;
+
 /// `cache-format.md` in fifty lines that share nothing with the crate but the hash.
-fn read_by_the_document(
-    file: &[u8],
-) -> (BTreeMap<&'static str, u64>, Vec<u8>, Vec<(u16, Vec<u8>)>) {
+fn read_by_the_document(file: &[u8]) -> (BTreeMap<&'static str, u64>, Vec<u8>, Tagged) {
     let number = |at: usize, size: usize| {
         file[at..at + size].iter().rev().fold(0u64, |value, byte| value << 8 | u64::from(*byte))
     };

@@ -158,7 +158,8 @@ fn fork() {
 }
 
 fn destroyed_while_running() {
-    let destroy: [(&str, fn(&Path)); 6] = [
+    type Destroy = fn(&Path);
+    let destroy: [(&str, Destroy); 6] = [
         ("truncated", |file| {
             std::fs::File::options().write(true).open(file).unwrap().set_len(0).unwrap();
         }),

@@ -281,9 +281,8 @@ impl<'a> Pair<'a> {
     /// Let what a column adds go to the accumulators' own registers where that is possible.
     fn unite_accumulators(&mut self, pass: &Pass) {
         for a in &pass.accumulators {
-            if pass.accumulators.iter().all(|other| other.next != a.param) {
-                self.select.unite(&pass.step, a.param, a.next);
-            }
+            let ends = pass.accumulators.iter().map(|other| other.next);
+            self.select.unite(&pass.step, ends, a.param, a.next);
         }
     }
 
@@ -383,23 +382,12 @@ impl<'a> Select<'a> {
     /// One column's update of the accumulators.
     fn step(&mut self, pass: &'a Pass, point: usize) {
         self.step_block(&pass.step, point);
-        // A `next` may be another accumulator's parameter, or not vary like its own.
-        let mut late = Vec::new();
-        for a in &pass.accumulators {
-            for at in self.instances(a.param).instances() {
-                let from = self.at(a.next, Instance { point, ..at });
-                let to = self.at(a.param, at);
-                if from == to {
-                    continue;
-                }
-                let copy = pass.accumulators.iter().any(|o| o.param == a.next);
-                let from = if copy { self.f.emit(Class::Vector, Op::Copy, &[from]) } else { from };
-                late.push((to, from));
-            }
-        }
-        for (to, from) in late {
-            self.f.define(to, Op::Copy, &[from]);
-        }
+        let moves = pass.accumulators.iter().flat_map(|a| {
+            let instances = self.instances(a.param).instances();
+            instances.map(|at| (self.at(a.param, at), self.at(a.next, Instance { point, ..at })))
+        });
+        let moves = moves.collect();
+        self.moves(moves);
     }
 
     /// The same, but lanes whose column is not among the next `left` ones keep their accumulators.
@@ -408,16 +396,14 @@ impl<'a> Select<'a> {
         let width = self.isa.lanes();
         let masks: Vec<Virtual> =
             (0..self.shape.lanes).map(|lane| self.below(left, lane * width)).collect();
-        let mut late = Vec::new();
+        let mut moves = Vec::new();
         for a in &pass.accumulators {
             for at in self.instances(a.param).instances() {
                 let (new, old) = (self.at(a.next, at), self.at(a.param, at));
                 let kept = self.f.emit(Class::Vector, Op::Blend, &[masks[at.lane], new, old]);
-                late.push((old, kept));
+                moves.push((old, kept));
             }
         }
-        for (to, from) in late {
-            self.f.define(to, Op::Copy, &[from]);
-        }
+        self.moves(moves);
     }
 }

@@ -318,7 +318,7 @@ fn compare<T: Element>(
             "{case}"
         );
         for (at, (got, bound)) in values.as_slice().iter().zip(&bounds.values.values).enumerate() {
-            let bound = bound.stored(float, case.dtype);
+            let bound = bound.stored(case.dtype);
             results += 1;
             unknown += usize::from(bound.is_unknown());
             assert!(

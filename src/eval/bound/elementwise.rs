@@ -107,6 +107,22 @@ impl Arithmetic for Rounding {
         }
         Bounded::unknown(value)
     }
+
+    /// Softmin rises with every term (by no more than the term) and falls with g.
+    fn soft_min(&self, terms: &[Bounded], g: Bounded) -> Bounded {
+        let at = |ends: Vec<f64>, g: f64| scalar::Plain.soft_min(&ends, g);
+        let value = at(terms.iter().map(|t| t.value).collect(), g.value);
+        let all = terms.iter().chain([&g]);
+        if g.low <= 0.0 || all.clone().any(|x| !x.is_finite()) {
+            return Bounded::unknown(value);
+        }
+        let low = at(terms.iter().map(|t| t.low).collect(), g.high);
+        let high = at(terms.iter().map(|t| t.high).collect(), g.low);
+        // Differences, quotients and exponentials are rounded relative to terms of at most these sizes.
+        let size: f64 = all.map(Bounded::magnitude).sum();
+        let slack = (FUNCTION + EXP_LOG) * self.unit * size;
+        self.round(Bounded { value, low: low - slack, high: high + slack }, 1.0)
+    }
 }
 
 impl Rounding {

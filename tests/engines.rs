@@ -13,7 +13,6 @@ use genred::cpu::layout::Layout;
 use genred::cpu::target::Target;
 #[cfg(target_arch = "x86_64")]
 use genred::cpu::wide::{Avx2, Avx512};
-use genred::dtype::Real;
 use genred::formula::Category;
 use genred::loops::build::{Lowered, Scheme};
 use genred::loops::program::Inst;
@@ -35,7 +34,7 @@ fn engines() -> Vec<Box<dyn Emitter>> {
 }
 
 /// Compare all engines on one program; the text of the first difference.
-fn difference<T: Real + Scalar>(
+fn difference<T: Scalar>(
     lowered: &Lowered,
     schedule: Schedule,
     choices: &mut Choices<'_>,
@@ -50,8 +49,12 @@ fn difference<T: Real + Scalar>(
         };
         if std::env::var("DUMP").is_ok_and(|n| n == engine.name()) {
             eprintln!("{}", genred::cpu::wide::disassembly(&code));
-            for k in (0x11c0..code.bytes.len()).step_by(32) { eprintln!("POOL {k:x} {:x?}", &code.bytes[k..k+8]); }
-            for (k, v) in lowered.program.values.iter().enumerate() { eprintln!("%{k} {:?} {:?}", v.inst, v.axes); }
+            for k in (0x11c0..code.bytes.len()).step_by(32) {
+                eprintln!("POOL {k:x} {:x?}", &code.bytes[k..k + 8]);
+            }
+            for (k, v) in lowered.program.values.iter().enumerate() {
+                eprintln!("%{k} {:?} {:?}", v.inst, v.axes);
+            }
             eprintln!("{:#?}", lowered.program.finish);
             eprintln!("{:#?}", lowered.program.loops);
         }
@@ -150,7 +153,7 @@ fn formulas_run_alike() {
 /// Results that the program's documentation leaves open must not reach memory.
 #[test]
 fn formulas_do_not_depend_on_garbage() {
-    fn difference<T: Real + Scalar>(
+    fn difference<T: Scalar>(
         lowered: &Lowered,
         schedule: Schedule,
         choices: &mut Choices<'_>,

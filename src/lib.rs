@@ -45,3 +45,8 @@ pub use kernel::{Kernel, Stage, Stats};
 pub use partial::Partial;
 pub use reduce::{Accumulate, Reduction};
 pub use view::{View, ViewMut};
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

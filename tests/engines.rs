@@ -47,17 +47,6 @@ fn difference<T: Scalar>(
             Ok(code) => code,
             Err(refused) => return Some(format!("{} refuses: {}", engine.name(), refused.0)),
         };
-        if std::env::var("DUMP").is_ok_and(|n| n == engine.name()) {
-            eprintln!("{}", genred::cpu::wide::disassembly(&code));
-            for k in (0x11c0..code.bytes.len()).step_by(32) {
-                eprintln!("POOL {k:x} {:x?}", &code.bytes[k..k + 8]);
-            }
-            for (k, v) in lowered.program.values.iter().enumerate() {
-                eprintln!("%{k} {:?} {:?}", v.inst, v.axes);
-            }
-            eprintln!("{:#?}", lowered.program.finish);
-            eprintln!("{:#?}", lowered.program.loops);
-        }
         let layout = Layout::of(lowered, schedule, &code);
         let native = Native::<T>::load(&code, layout).expect("executable memory");
         let reference =
@@ -272,11 +261,4 @@ fn random_programs_use_everything() {
     }
     let unexpected: Vec<&String> = seen.keys().filter(|f| !expected.contains(f)).collect();
     assert!(unexpected.is_empty(), "{unexpected:?}");
-}
-
-#[test]
-fn tmp_names() {
-    for e in engines() {
-        println!("ENGINE {}", e.name());
-    }
 }

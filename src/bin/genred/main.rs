@@ -16,6 +16,7 @@ mod output;
 mod problem;
 mod random;
 mod reduce;
+mod threads;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

@@ -129,14 +129,9 @@ impl<'a> Pair<'a> {
         self.select.levels = Some(Levels::of(self.source.program, &blocks, bound, &around));
     }
 
-    fn reshape(&mut self, shape: Shape) {
-        self.select.shape = shape;
-        self.source.shape_scratch(&mut self.select);
-    }
-
     fn chunk_pass(&mut self, pass: &'a Pass, args: &Columns, left: Virtual, count: Virtual) {
         self.levels(pass, &[], 0);
-        self.reshape(self.source.rows());
+        self.select.shape = self.source.rows();
         let zero = self.select.immediate(0);
         let hits = self.general(Op::Copy, &[zero]);
         let keys = self.select.keys(&[&pass.pair]);
@@ -144,16 +139,7 @@ impl<'a> Pair<'a> {
             this.select.forget(&pass.pair);
             this.select.block(&pass.pair, 0, None);
             let Some(exit) = pass.exit_if_any else { return };
-            let masks: Vec<Virtual> = this
-                .select
-                .instances(exit)
-                .instances()
-                .map(|at| this.select.at(exit, at))
-                .collect();
-            let class = this.select.class(exit);
-            let any =
-                masks.into_iter().reduce(|a, b| this.select.f.emit(class, Op::MaskOr, &[a, b]));
-            let any = this.general(Op::Any, &[any.expect("a value has instances")]);
+            let any = this.select.any(exit);
             this.select.f.define(hits, Op::Index(1), &[hits, any]);
         });
         if pass.exit_if_any.is_some() {
@@ -232,7 +218,7 @@ impl<'a> Pair<'a> {
         let shape = Shape { components, ..self.source.rows() };
         let keys = self.pass_keys(pass);
         self.lane_groups(&keys, |this, group| {
-            this.reshape(shape);
+            this.select.shape = shape;
             this.start_accumulators(pass);
             let hoisted = this.select.hoist(&pass.pair, 0);
             let more = this.select.hoist(&pass.step, 0);
@@ -244,7 +230,7 @@ impl<'a> Pair<'a> {
             this.select.lower(more);
             this.end_accumulators(pass);
         });
-        self.reshape(self.source.rows());
+        self.select.shape = self.source.rows();
     }
 
     fn start_accumulators(&mut self, pass: &Pass) {
@@ -330,7 +316,7 @@ impl<'a> Pair<'a> {
             let limit = self.general(Op::Offset(-back), &[chunk.end]);
             self.select.f.effect(Op::Test, &[cursor, limit]);
             let region = self.select.f.enter(Region::Loop { again: below, guard: Some(below) });
-            self.reshape(Shape { points, ..shape });
+            self.select.shape = Shape { points, ..shape };
             self.select.forget(&pass.pair);
             let mut step = |select: &mut Select<'a>, point: usize| {
                 select.shape.points = 1;
@@ -344,7 +330,7 @@ impl<'a> Pair<'a> {
         }
         self.select.divide(pass.accumulators.iter().map(|a| a.next));
         self.select.places.close(&advance);
-        self.reshape(shape);
+        self.select.shape = shape;
     }
 
     /// Vectors of columns from the group's first lane on; the last one is masked.

@@ -538,6 +538,13 @@ impl<'a> Select<'a> {
         keys
     }
 
+    /// A general register that is not 0 if a mask holds in any lane of any instance.
+    pub(super) fn any(&mut self, mask: Value) -> Virtual {
+        let (class, masks) = (self.class(mask), self.vectors(mask));
+        let any = masks.into_iter().reduce(|a, b| self.f.emit(class, Op::MaskOr, &[a, b]));
+        self.f.emit(Class::General, Op::Any, &[any.expect("a value has instances")])
+    }
+
     /// A counted loop of the program, whose body has `level` loops around it.
     fn counted_loop(&mut self, id: LoopId, level: u32) {
         let program = self.program;
@@ -553,6 +560,11 @@ impl<'a> Select<'a> {
             let ends = definition.carried.iter().map(|other| other.next);
             self.unite(&definition.body, ends, c.param, c.next);
         }
+        let branch = definition.skip_unless.map(|mask| {
+            let any = self.any(mask);
+            self.f.effect(Op::TestConstant(0), &[any]);
+            self.f.enter(Region::Branch { when: Condition::NotEqual })
+        });
         let bound = self.bound;
         self.bound +=
             definition.carried.iter().map(|c| self.instances(c.param).count()).sum::<usize>();
@@ -569,6 +581,9 @@ impl<'a> Select<'a> {
         self.f.define(counter, Op::Offset(1), &[counter]);
         self.f.effect(Op::TestConstant(definition.count as i32), &[counter]);
         self.f.leave(region);
+        if let Some(branch) = branch {
+            self.f.leave(branch);
+        }
         self.counters.remove(&id);
         self.places.close(&advance);
         self.open.pop();

@@ -13,7 +13,6 @@ use genred::cpu::layout::Layout;
 use genred::cpu::target::Target;
 #[cfg(target_arch = "x86_64")]
 use genred::cpu::wide::{Avx2, Avx512};
-use genred::dtype::Real;
 use genred::formula::Category;
 use genred::loops::build::{Lowered, Scheme};
 use genred::loops::program::Inst;
@@ -35,7 +34,7 @@ fn engines() -> Vec<Box<dyn Emitter>> {
 }
 
 /// Compare all engines on one program; the text of the first difference.
-fn difference<T: Real + Scalar>(
+fn difference<T: Scalar>(
     lowered: &Lowered,
     schedule: Schedule,
     choices: &mut Choices<'_>,
@@ -143,7 +142,7 @@ fn formulas_run_alike() {
 /// Results that the program's documentation leaves open must not reach memory.
 #[test]
 fn formulas_do_not_depend_on_garbage() {
-    fn difference<T: Real + Scalar>(
+    fn difference<T: Scalar>(
         lowered: &Lowered,
         schedule: Schedule,
         choices: &mut Choices<'_>,

@@ -124,8 +124,25 @@ impl Exact {
                     (false, false) => angle.sub(&pi, p, NEAREST),
                 }
             }
-            Function::Pow => a.abs().pow(&b, p, NEAREST, cc),
+            Function::Pow => {
+                let mut power = a.abs().pow(&b, p, NEAREST, cc);
+                if x < 0.0 && y % 2.0 != 0.0 {
+                    power.inv_sign();
+                }
+                power
+            }
         })
+    }
+
+    /// The error of a float64 result in its units in the last place; arguments are finite and in the domain.
+    pub fn error(&mut self, function: Function, x: f64, y: f64, result: f64) -> f64 {
+        if x == 0.0 || function == Function::Log && x == 1.0 {
+            // Exact cases, zeros with their signs.
+            let truth = double(function, x, y);
+            return if truth.to_bits() == result.to_bits() { 0.0 } else { f64::NAN };
+        }
+        let truth = self.value(function, x, y);
+        error(Float::F64, truth.to_f64(), result, |result| truth.minus(result))
     }
 }
 
@@ -164,6 +181,74 @@ pub fn unit(float: Float, value: f64) -> f64 {
     let bits = value.abs().to_bits() >> 52;
     let exponent = (bits as i32 - 1023 - precision).max(least);
     2f64.powi(exponent / 2) * 2f64.powi(exponent - exponent / 2)
+}
+
+/// The error of a float32 result in its units in the last place; NaN if it should be NaN and is not, or the other way round.
+pub fn error_single(truth: f64, result: f32) -> f64 {
+    error(Float::F32, truth, f64::from(result), |result| truth - result)
+}
+
+fn error(float: Float, truth: f64, result: f64, minus: impl Fn(f64) -> f64) -> f64 {
+    if truth.is_nan() || result.is_nan() {
+        return if truth.is_nan() && result.is_nan() { 0.0 } else { f64::NAN };
+    }
+    if truth.is_infinite() {
+        return if truth == result { 0.0 } else { f64::NAN };
+    }
+    // Infinity stands for the first number that is too large.
+    let (most, beyond) = match float {
+        Float::F32 => (f64::from(f32::MAX), 2f64.powi(128)),
+        Float::F64 => (f64::MAX, f64::MAX),
+    };
+    let unit = unit(float, truth.abs().min(most));
+    match (result.is_infinite(), truth.abs() >= beyond) {
+        (true, true) if result.signum() == truth.signum() => 0.0,
+        (true, _) => (beyond.copysign(result) - truth).abs() / unit,
+        _ => minus(result).abs() / unit,
+    }
+}
+
+/// Arguments around which something changes: overflow, underflow, branches of the algorithms.
+pub fn edges(function: Function, float: Float) -> Vec<[f64; 2]> {
+    let (most, least_normal, digits) = match float {
+        Float::F32 => (128.0, -126.0, 23.0),
+        Float::F64 => (1024.0, -1022.0, 52.0),
+    };
+    let ln2 = std::f64::consts::LN_2;
+    let powers = [most, least_normal, least_normal - digits, least_normal - digits - 1.0];
+    let centres: Vec<f64> = match function {
+        Function::Exp => powers.iter().map(|p| p * ln2).chain([0.0, ln2 / 2.0]).collect(),
+        Function::Exp2 => powers.into_iter().chain([0.0, 0.5]).collect(),
+        Function::Log => vec![1.0, 0.5f64.sqrt(), 2f64.sqrt(), 2f64.powf(least_normal)],
+        Function::Sin | Function::Cos => {
+            vec![0.0, std::f64::consts::FRAC_PI_4, 131_072.0, 1_073_741_824.0, 2f64.powi(46)]
+        }
+        Function::Asin | Function::Acos => vec![0.0, 0.5, -0.5, 1.0, -1.0],
+        Function::Atan => vec![0.0, 2f64.sqrt() - 1.0, 1.0, 2f64.sqrt() + 1.0, 2f64.powi(100)],
+        Function::Atan2 | Function::Pow => Vec::new(),
+    };
+    let mut args = Vec::new();
+    for centre in centres {
+        let spacing = unit(float, centre);
+        args.extend((-300..=300).map(|k| [centre + f64::from(k) * spacing, 0.0]));
+    }
+    if function == Function::Pow {
+        // Results near overflow and underflow.
+        for base in [1.5, 3.0, 1.0 + 1e-6, 0.7] {
+            for power in powers {
+                let y: f64 = power / f64::log2(base);
+                let spacing = unit(float, y);
+                args.extend((-50..=50).map(|k| [base, y + f64::from(k) * spacing]));
+            }
+        }
+    }
+    let rounded = |v: f64| match float {
+        Float::F32 => f64::from(v as f32),
+        Float::F64 => v,
+    };
+    let args = args.into_iter().map(|[x, y]| [rounded(x), rounded(y)]);
+    // Arbitrary precision knows neither infinity nor NaN.
+    args.filter(|[x, y]| float == Float::F32 || double(function, *x, *y).is_finite()).collect()
 }
 
 /// Arguments that functions are measured at: `count` of them, where the function has a finite value.

@@ -11,5 +11,6 @@ pub mod choices;
 pub mod compare;
 pub mod formulas;
 pub mod functions;
+pub mod hard;
 pub mod mutate;
 pub mod programs;

@@ -1,7 +1,14 @@
 //! Directories and file systems that misbehave, seen from inside one program.
 //!
 //! Numbers in names are those of the table of faults in `cache-format.md`.
+
 #![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test says what it did, and panics where something is not as it should be"
+)]
 
 mod cache;
 
@@ -466,6 +473,29 @@ fn fault_13_what_is_no_file_of_ours() {
         None
     });
     assert_eq!(cache.load(&key, ANY_HOST).unwrap_err(), Miss::Rejected(Reason::Owner));
+}
+
+#[test]
+fn fault_15_sixteen_threads_compile_once() {
+    use std::sync::Barrier;
+    let (_temp, dir) = temp();
+    let cache = open(&dir);
+    for n in 0..20 {
+        let barrier = Barrier::new(16);
+        let origins: Vec<Origin> = std::thread::scope(|scope| {
+            let thread = || {
+                barrier.wait();
+                run_kernel(&cache, n)
+            };
+            let threads: Vec<_> = (0..16).map(|_| scope.spawn(thread)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let compiled = origins.iter().filter(|origin| **origin == Origin::Compiled).count();
+        let memory = origins.iter().filter(|origin| **origin == Origin::Memory).count();
+        assert_eq!((compiled, memory), (1, 15), "kernel {n}");
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.stores, stats.misses, stats.lost_races), (20, 20, 0), "{stats}");
 }
 
 #[test]

@@ -194,10 +194,11 @@ impl Graph {
                 let part = self.mul(part, other)?;
                 return self.insert(part, start, self.dim(placed)).map(Some);
             }
-            // A constant out of a scalar factor, unless that is computed less often than the product.
+            // A constant out of a factor of a scalar product, unless that factor is computed less often.
             if let (Op::Mul, &[c, inner]) = self.parts_of(placed)
                 && self.constant(c).is_some()
                 && self.dim(inner) == 1
+                && self.dim(other) == 1
                 && self.variability(inner) == self.joint(&[inner, other])
             {
                 let product = self.mul(inner, other)?;

@@ -9,5 +9,6 @@
 pub mod choices;
 pub mod compare;
 pub mod formulas;
+pub mod functions;
 pub mod mutate;
 pub mod programs;

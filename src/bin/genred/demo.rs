@@ -2,6 +2,7 @@
 
 use crate::console::{Failure, print};
 use crate::random::Random;
+use crate::threads::Threads;
 use genred::eval::{self, Matrix, Outcome, Task};
 use genred::formula::{Category, Formula, typing};
 use genred::reduce::Outputs;
@@ -89,6 +90,7 @@ impl Demo {
     /// # Errors
     /// If a result is wrong.
     pub(crate) fn run(self) -> Result<(), Failure> {
+        Threads::start(None)?;
         let threads = rayon::current_num_threads();
         print(&format!("Four reductions over all pairs of rows, float32, {threads} threads.\n"))?;
         for (number, example) in EXAMPLES.iter().enumerate() {

@@ -585,7 +585,15 @@ impl<'a, 'f> Lower<'a, 'f> {
         let zero = self.f.ins().iconst(types::I64, 0);
         self.f.def_var(counter, zero);
         let (body, after) = (self.f.create_block(), self.f.create_block());
-        self.f.ins().jump(body, &[]);
+        match definition.skip_unless {
+            Some(mask) => {
+                let any = self.any(mask);
+                self.f.ins().brif(any, body, &[], after, &[]);
+            }
+            None => {
+                self.f.ins().jump(body, &[]);
+            }
+        }
         self.f.switch_to_block(body);
         let now = self.f.use_var(counter);
         self.counters.insert(id, now);
@@ -611,6 +619,17 @@ impl<'a, 'f> Lower<'a, 'f> {
             let vectors = self.read(variables);
             self.bind(c.result, vectors);
         }
+    }
+
+    /// Whether a mask holds in any lane of any instance.
+    pub(super) fn any(&mut self, mask: Scalar) -> Value {
+        let (first, rest) = {
+            let (_, vectors) = &self.values[&mask];
+            let (first, rest) = vectors.split_first().expect("a value has an instance");
+            (*first, rest.to_vec())
+        };
+        let any = rest.into_iter().fold(first, |any, mask| self.f.ins().bor(any, mask));
+        self.f.ins().vany_true(any)
     }
 
     /// Lanes of a vector.

@@ -265,14 +265,8 @@ impl<'a, 'f> Pair<'a, 'f> {
             this.lower.shape = Shape { lanes: this.schedule.mr as usize, points: 1, components: 1 };
             this.lower.block(&pass.pair);
             let Some(exit) = pass.exit_if_any else { return };
-            let lanes = this.lower.instances(this.program.value(exit).axes);
-            let mut any = this.lower.instance(exit, 0, 0, 0);
-            for lane in 1..lanes {
-                let mask = this.lower.instance(exit, lane, 0, 0);
-                any = this.lower.f.ins().bor(any, mask);
-            }
+            let any = this.lower.any(exit);
             let f = &mut *this.lower.f;
-            let any = f.ins().vany_true(any);
             let hit = f.ins().uextend(types::I64, any);
             let others = f.use_var(this.hits);
             let hits = f.ins().bor(others, hit);

@@ -177,14 +177,14 @@ impl<C: Real> Launcher<C> {
     pub fn finish<T: Element>(
         &self,
         partial: &Partial<C>,
-        rows: usize,
+        (rows, columns): (usize, usize),
         selection: Option<Selection>,
         mut out: Out<'_, T>,
     ) {
         match (partial, selection) {
             (Partial::Selected(values, indices), Some(selection)) => {
                 let lists = Lists::from_parts(values.clone(), indices.clone(), selection);
-                super::select::finish(rows, &lists, &mut out, selection);
+                super::select::finish(rows, columns, &lists, &mut out, selection);
             }
             (Partial::Sums(nodes), _) => self.finish_sums(nodes, rows, &mut out),
             _ => unreachable!("partial results of one kernel are of one family"),

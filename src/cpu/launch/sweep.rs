@@ -289,7 +289,10 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
     /// Accumulators or lists to results.
     fn finish(&self, rows: Range<usize>, group: &mut Group<C>, mut out: Out<'_, T>) {
         match self.job.selection {
-            Some(selection) => select::finish(rows.len(), &group.lists, &mut out, selection),
+            Some(selection) => {
+                let columns = self.job.columns;
+                select::finish(rows.len(), columns, &group.lists, &mut out, selection);
+            }
             None => self.finish_sums(rows, group, &mut out),
         }
     }

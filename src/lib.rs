@@ -38,6 +38,8 @@
 //! * A compile or a call never fails because of the cache.
 //! * Nothing silently changes the accuracy of an algorithm: squared distances are sums of squared differences.
 
+#![allow(rustdoc::private_intra_doc_links, reason = "hidden modules name their own parts")]
+
 #[doc(hidden)]
 pub mod alias;
 pub mod array;

@@ -263,5 +263,7 @@ fn random_programs_use_everything() {
 
 #[test]
 fn tmp_names() {
-    for e in engines() { println!("ENGINE {}", e.name()); }
+    for e in engines() {
+        println!("ENGINE {}", e.name());
+    }
 }

@@ -67,6 +67,7 @@ pub mod schedule;
 #[doc(hidden)]
 pub mod syntax;
 
+pub mod expr;
 pub mod generic;
 pub mod genred;
 pub mod gradient;

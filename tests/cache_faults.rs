@@ -1,7 +1,14 @@
 //! Directories and file systems that misbehave, seen from inside one program.
 //!
 //! Numbers in names are those of the table of faults in `cache-format.md`.
+
 #![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test says what it did, and panics where something is not as it should be"
+)]
 
 mod cache;
 
@@ -435,6 +442,12 @@ fn fault_13_what_is_no_file_of_ours() {
     fs::remove_file(&file).unwrap();
     let made = std::process::Command::new("mkfifo").arg(&file).status().expect("mkfifo runs");
     assert!(made.success());
+    let (done, is_done) = std::sync::mpsc::channel();
+    let (waiting, wanted) = (cache.clone(), key.clone());
+    std::thread::spawn(move || done.send(waiting.load(&wanted, ANY_HOST).map(|_| ())));
+    let loaded = is_done.recv_timeout(Duration::from_secs(20)).expect("loading waits for a writer");
+    assert_eq!(loaded, Err(Miss::Rejected(Reason::NotAFile)));
+    assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
     rejected(Reason::NotAFile);
     fs::remove_file(&file).unwrap();
     let socket = std::os::unix::net::UnixListener::bind(&file);
@@ -466,6 +479,29 @@ fn fault_13_what_is_no_file_of_ours() {
         None
     });
     assert_eq!(cache.load(&key, ANY_HOST).unwrap_err(), Miss::Rejected(Reason::Owner));
+}
+
+#[test]
+fn fault_15_sixteen_threads_compile_once() {
+    use std::sync::Barrier;
+    let (_temp, dir) = temp();
+    let cache = open(&dir);
+    for n in 0..20 {
+        let barrier = Barrier::new(16);
+        let origins: Vec<Origin> = std::thread::scope(|scope| {
+            let thread = || {
+                barrier.wait();
+                run_kernel(&cache, n)
+            };
+            let threads: Vec<_> = (0..16).map(|_| scope.spawn(thread)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let compiled = origins.iter().filter(|origin| **origin == Origin::Compiled).count();
+        let memory = origins.iter().filter(|origin| **origin == Origin::Memory).count();
+        assert_eq!((compiled, memory), (1, 15), "kernel {n}");
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.stores, stats.misses, stats.lost_races), (20, 20, 0), "{stats}");
 }
 
 #[test]
@@ -597,6 +633,28 @@ fn fault_21_every_call_fails_once() {
 }
 
 #[test]
+fn fault_21_interrupted_calls_are_repeated() {
+    for publication in [Publication::Unnamed, Publication::Renamed] {
+        for name in ["open_dir", "stat_dir", "open", "read", "create_unnamed", "create", "write"] {
+            let (_temp, dir) = temp();
+            let faulty = Faulty::new();
+            let cache = Cache::open(options(&dir).fs(faulty.clone()).publication(publication));
+            obtain(&cache, &key(1));
+            // Every second call of a kind is interrupted.
+            let mut calls = 0;
+            faulty.hook(move |call, _| {
+                calls += u32::from(call == name);
+                (call == name && calls % 2 == 1).then(|| Errno::INTR.into())
+            });
+            assert_eq!(obtain(&cache, &key(1)), Origin::Disk, "{name}");
+            assert_eq!(obtain(&cache, &key(2)), Origin::Compiled);
+            assert_eq!(obtain(&cache, &key(2)), Origin::Disk, "{name}");
+            assert_eq!((cache.stats().stores, cache.stats().unreadable), (2, 0), "{name}");
+        }
+    }
+}
+
+#[test]
 fn fault_21_everything_fails() {
     for error in [Errno::IO, Errno::INTR, Errno::AGAIN, Errno::NOSPC, Errno::MFILE, Errno::STALE] {
         for from in [1, 5, 10, 15, 20, 25, 30, 40] {
@@ -661,6 +719,15 @@ fn fault_22_quota_and_foreign_files() {
         assert!(shard.join("directory").exists() && dir.join("v1/foreign").exists());
         assert_eq!(cache.list().len(), 0);
     }
+    // The clock of the machine that wrote the others is ahead: the entry just written is the oldest, and stays.
+    let (_temp, dir) = temp();
+    let cache = Cache::open(options(&dir).max_size(16 * 4 * size).evict_every(1));
+    for key in &keys[..10] {
+        obtain(&cache, key);
+        assert!(file_of(&dir, key).exists(), "the entry just written was evicted");
+        set_modified(&file_of(&dir, key), SystemTime::now() + HOUR);
+    }
+    assert!(cache.stats().evicted > 5);
     // An entry larger than a shard's part is not stored at all.
     let (_temp, dir) = temp();
     let cache = Cache::open(options(&dir).max_size(16 * 4096 - 1));
@@ -701,6 +768,28 @@ fn fault_22_evicted_while_being_read() {
             }
         }
     }
+}
+
+#[test]
+fn fault_22_replaced_before_it_is_removed() {
+    // Garbage is read; before it is removed, another process has put a good entry in its place.
+    let (_temp, dir) = temp();
+    let faulty = Faulty::new();
+    let cache = Cache::open(options(&dir).fs(faulty.clone()));
+    plant(&dir, &key(22), b"garbage");
+    let elsewhere = dir.clone();
+    let mut replaced = false;
+    faulty.hook(move |name, _| {
+        if name == "stat_at" && !replaced {
+            replaced = true;
+            plant(&elsewhere, &key(22), &entry_bytes(&key(22)));
+        }
+        None
+    });
+    assert_eq!(obtain(&cache, &key(22)), Origin::Compiled);
+    faulty.unhook();
+    assert_eq!(cache.stats().lost_races, 1, "the good entry was removed");
+    assert_eq!(obtain(&cache, &key(22)), Origin::Disk);
 }
 
 #[test]

@@ -139,6 +139,9 @@ impl Cache {
             Mode::ReadWrite | Mode::Refresh => Missing::Create,
         };
         let mut refused = None;
+        if settings.privileged {
+            refused = Some("this program runs with more rights than its user".into());
+        }
         let mut open = |path: &Path, tier, missing| match Root::open(&*fs, path, tier, missing) {
             Ok(root) => Some(root),
             Err(refusal) => {

@@ -7,7 +7,7 @@ use genred::loops::build::{self, Lowered, Scheme, Source};
 use genred::loops::builder::Functions;
 
 /// Aliases of all formulas below: short and long vectors of every category, an inline scale.
-const ALIASES: &[&str] = &[
+pub const ALIASES: &[&str] = &[
     "x = Vi(3)",
     "y = Vj(3)",
     "g = Pm(1)",

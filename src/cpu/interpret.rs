@@ -378,7 +378,8 @@ impl<'a, T: Scalar> Machine<'a, T> {
         let definition = &self.program.loops[id.index()];
         let mut carried: Vec<Datum<T>> =
             definition.carried.iter().map(|c| self.datum(c.init)).collect();
-        for iteration in 0..definition.count {
+        let is_skipped = definition.skip_unless.is_some_and(|mask| !self.mask(mask));
+        for iteration in 0..if is_skipped { 0 } else { definition.count } {
             self.counters[id.index()] = iteration;
             for (c, datum) in definition.carried.iter().zip(&carried) {
                 self.set(c.param, *datum);

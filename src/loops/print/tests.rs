@@ -56,6 +56,7 @@ fn loops_tiles_and_exits_show() {
 program f64  rows x[100]  cols y[100]
 state   threshold[1] = inf
 state   chunk_min[1] = inf
+state   seen_min[1] = inf
 tile    f[1]
 pair    for d0 in 0..100 with s0 = 0
           t0 = sub x[d0], y[d0]
@@ -64,6 +65,7 @@ pair    for d0 in 0..100 with s0 = 0
         f[0] <- s0
 step    chunk_min[0] <- min s0, chunk_min[0]
 chunk   t2 = chunk_min[0]
+        seen_min[0] <- t2
         chunk_min[0] <- inf
         t3 = select (le t2, threshold[0]), 1, 0
         exit if lt 0, t3 for any row

@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, reason = "a report")]
 
+#[allow(dead_code, unreachable_pub, reason = "the tests of limits use the rest")]
 #[path = "../tests/common/bombs.rs"]
 mod bombs;
 

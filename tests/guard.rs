@@ -2,6 +2,8 @@
 //!
 //! Each trial runs in a process of its own, so that a crash is a failure with a name and not the end of the run.
 
+#![allow(clippy::print_stdout, reason = "children say what they read")]
+
 mod common;
 
 use common::choices::Choices;
@@ -150,7 +152,8 @@ const SHAPES: &[(usize, usize)] = &[
 ];
 
 /// How a matrix lies in memory: strides from rows and dim, in elements.
-const LAYOUTS: [fn(usize, usize) -> (usize, usize); 5] =
+type Strides = fn(usize, usize) -> (usize, usize);
+const LAYOUTS: [Strides; 5] =
     [|_, d| (d, 1), |_, d| (d + 3, 1), |r, _| (1, r.max(1)), |_, d| (2 * d, 2), |_, _| (0, 1)];
 
 fn calls<T: Element>(backend: Backend) {

@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench engines [problem]`; with `sweep` as a second argument it prints register tiles of one problem.
 
+#![allow(clippy::print_stdout, clippy::if_same_then_else, reason = "a bench prints its table")]
+
 #[cfg(target_arch = "x86_64")]
 mod reference;
 

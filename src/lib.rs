@@ -38,6 +38,8 @@
 //! * A compile or a call never fails because of the cache.
 //! * Nothing silently changes the accuracy of an algorithm: squared distances are sums of squared differences.
 
+#![allow(rustdoc::private_intra_doc_links, reason = "hidden modules name their own parts")]
+
 #[doc(hidden)]
 pub mod alias;
 pub mod array;
@@ -65,6 +67,7 @@ pub mod schedule;
 #[doc(hidden)]
 pub mod syntax;
 
+pub mod expr;
 pub mod generic;
 pub mod genred;
 pub mod gradient;

@@ -15,7 +15,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use serde::Deserialize;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use suite::{Call, Engine, LAYOUTS, Problem, Tally};
+use suite::{Call, LAYOUTS, Problem, Tally};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

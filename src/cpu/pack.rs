@@ -86,10 +86,10 @@ fn transpose_long<T: Element, C: Real>(from: &[T], dim: usize, slots: &mut [C], 
             let square: [[T; SQUARE]; SQUARE] = std::array::from_fn(|p| {
                 *rows[p][q * SQUARE..].first_chunk().expect("it is inside")
             });
+            let column = |k: usize| -> [C; SQUARE] { square.map(|row| C::load(row[k])) };
             for k in 0..SQUARE {
-                let values: [C; SQUARE] = std::array::from_fn(|p| C::load(square[p][k]));
                 let to = (q * SQUARE + k) * stride + g * SQUARE;
-                slots[to..][..SQUARE].copy_from_slice(&values);
+                slots[to..][..SQUARE].copy_from_slice(&column(k));
             }
         }
         for k in squares * SQUARE..dim {

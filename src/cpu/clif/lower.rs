@@ -52,7 +52,6 @@ pub(super) struct Place {
 pub(super) struct Lower<'a, 'f> {
     pub(super) f: &'a mut FunctionBuilder<'f>,
     pub(super) program: &'a Program,
-    pub(super) schedule: &'a Schedule,
     /// The axis along vector lanes in this stage.
     pub(super) lanes: Lanes,
     pub(super) shape: Shape,
@@ -75,7 +74,6 @@ impl<'a, 'f> Lower<'a, 'f> {
     pub(super) fn new(
         f: &'a mut FunctionBuilder<'f>,
         program: &'a Program,
-        schedule: &'a Schedule,
         lanes: Lanes,
         shape: Shape,
         temp: Value,
@@ -83,7 +81,6 @@ impl<'a, 'f> Lower<'a, 'f> {
         Self {
             f,
             program,
-            schedule,
             lanes,
             shape,
             places: HashMap::new(),
@@ -94,10 +91,6 @@ impl<'a, 'f> Lower<'a, 'f> {
             point: 0,
             temp,
         }
-    }
-
-    pub(super) fn float_bytes(&self) -> usize {
-        self.program.float.bytes()
     }
 
     pub(super) fn float_type(&self) -> IrType {

@@ -100,7 +100,7 @@ pub(super) fn log_two_words(b: &mut Builder, x: Value) -> (Value, Value) {
     let (third_high, third_low) = match b.float_type() {
         crate::dtype::Float::F32 => (f64::from(third as f32), third - f64::from(third as f32)),
         // 2/3 minus its nearest float64.
-        crate::dtype::Float::F64 => (2.0 / 3.0, 3.700_743_415_417_188_3e-17),
+        crate::dtype::Float::F64 => (2.0 / 3.0, 3.700_743_415_417_188e-17),
     };
     let (third, third_low) = (b.float(third_high), b.float(third_low));
     // q = z*(2/3) + z^2*tail, two words.

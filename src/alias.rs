@@ -1,6 +1,6 @@
 //! Aliases: `x = Vi(3)` names an argument of the call, its index and its dim.
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, quoted};
 use crate::limits;
 use crate::span::Span;
 use crate::syntax::token::{Kind, Token, tokens};
@@ -97,6 +97,7 @@ pub fn parse(text: &str, role: Role) -> Result<Alias, Error> {
     let error = |span: Span, message: String| {
         Error::at(ErrorKind::Syntax, label, text, span, message).help(HELP)
     };
+    let named = format!("{label} `{}`", quoted(text.trim()));
     let end = Span::new(text.len() as u32, text.len() as u32);
     let at = |k: usize| tokens.get(k).copied().unwrap_or(Token { kind: Kind::Mark(""), span: end });
     let word = |k: usize| &text[at(k).span.range()];
@@ -107,13 +108,17 @@ pub fn parse(text: &str, role: Role) -> Result<Alias, Error> {
         k = 2;
     }
     if at(k).kind != Kind::Name {
-        return Err(error(at(k).span, format!("expected `Vi`, `Vj` or `Pm` in {label} `{text}`")));
+        return Err(error(at(k).span, format!("expected `Vi`, `Vj` or `Pm` in {named}")));
     }
     let nameless_var = role == Role::Input && name.is_none() && word(k) == "Var";
     let category = Category::of(word(k));
     if category.is_none() && !nameless_var {
-        let message = format!("`{}` is not an index category in {label} `{text}`", word(k));
-        return Err(error(at(k).span, message));
+        let message = format!("`{}` is not an index category in {named}", quoted(word(k)));
+        let error = error(at(k).span, message);
+        return Err(match word(k) {
+            "Var" => error.help("an alias with a position is written `x = Vi(0, 3)`"),
+            _ => error,
+        });
     }
     let head = k;
     k += 1;
@@ -125,7 +130,7 @@ pub fn parse(text: &str, role: Role) -> Result<Alias, Error> {
         k += 1;
         let token = at(k);
         if token.kind != Kind::Number || !word(k).bytes().all(|b| b.is_ascii_digit()) {
-            return Err(error(token.span, format!("expected a whole number in {label} `{text}`")));
+            return Err(error(token.span, format!("expected a whole number in {named}")));
         }
         let value = word(k).parse::<u64>().unwrap_or(u64::MAX);
         numbers.push((value, token.span));
@@ -139,7 +144,7 @@ pub fn parse(text: &str, role: Role) -> Result<Alias, Error> {
     if k + 1 < tokens.len() {
         return Err(error(
             at(k + 1).span,
-            format!("unexpected text after {label} `{}`", &text[..at(k).span.end as usize]),
+            format!("unexpected text after {label} `{}`", quoted(&text[..at(k).span.end as usize])),
         ));
     }
     let (category, position, dim) = match (category, numbers.as_slice()) {
@@ -154,7 +159,12 @@ pub fn parse(text: &str, role: Role) -> Result<Alias, Error> {
             (category, Some(*position), *dim)
         }
         (_, numbers) => {
-            let message = format!("`{}` has {} numbers", word(head), numbers.len());
+            let wanted = match (category, role) {
+                (None, _) => "a position, a dim and a category",
+                (_, Role::Input) => "a dim, or a position and a dim",
+                (_, Role::Output) => "a dim",
+            };
+            let message = format!("`{}` takes {wanted}, not {} numbers", word(head), numbers.len());
             return Err(error(at(head).span, message));
         }
     };
@@ -174,7 +184,10 @@ pub fn parse(text: &str, role: Role) -> Result<Alias, Error> {
                 label,
                 text,
                 span,
-                format!("the {what} is {value}; at most {most} is accepted"),
+                format!(
+                    "the {what} is {}; at most {most} is accepted",
+                    quoted(&text[span.range()])
+                ),
             )
         })
     };
@@ -201,22 +214,28 @@ pub fn place(
         let alias = parse(text, Role::Input)?;
         let position = alias.position.unwrap_or(k as u32) as usize;
         let whole = Span::new(0, text.len() as u32);
-        let error = |message: String| Error::at(ErrorKind::Syntax, "alias", text, whole, message);
+        let error =
+            |at: Span, message: String| Error::at(ErrorKind::Syntax, "alias", text, at, message);
         if let Some(name) = &alias.name {
+            let start = text.find(name.as_str()).unwrap_or(0) as u32;
+            let at = Span::new(start, start + name.len() as u32);
             if placed.iter().flatten().any(|v| v.name == *name) {
-                return Err(error(format!("the name `{name}` is given twice")));
+                return Err(error(at, format!("the name `{}` is given twice", quoted(name))));
             }
             if is_reserved(name) {
-                return Err(error(format!(
-                    "`{name}` is the name of an operation and cannot be an alias"
-                )));
+                return Err(error(
+                    at,
+                    format!("`{name}` is the name of an operation and cannot be an alias"),
+                ));
             }
         }
         if placed.len() <= position {
             placed.resize(position + 1, None);
         }
         if let Some(other) = &placed[position] {
-            return Err(error(format!("position {position} is already taken by `{}`", other.name)));
+            let message =
+                format!("position {position} is already taken by `{}`", quoted(&other.name));
+            return Err(error(whole, message));
         }
         let name =
             alias.name.unwrap_or_else(|| inline_name(position as u32, alias.dim, alias.category));

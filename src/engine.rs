@@ -97,8 +97,8 @@ fn evaluate<T: Element>(plan: &Plan, job: &Job<'_, T>, out: Out<'_, T>) -> Resul
 }
 
 fn write<T: Element>(outcome: Outcome, out: Out<'_, T>) -> Result<(), Error> {
-    if let (Some(mut view), Some(values)) = (out.values, &outcome.values) {
-        fill(&mut view, values, |v| T::from_f64(*v))?;
+    if let Some(mut view) = out.values {
+        fill(&mut view, &outcome.values, |v| T::from_f64(*v))?;
     }
     match (out.indices, &outcome.indices) {
         (Some(Indices::Exact(mut view)), Some(indices)) => fill(&mut view, indices, |i| *i),

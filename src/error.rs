@@ -57,6 +57,17 @@ struct Inner {
     help: Option<String>,
 }
 
+/// Longest quotation of a text in a message.
+const QUOTED: usize = 40;
+
+/// A text cut to what a message can quote.
+pub(crate) fn quoted(text: &str) -> String {
+    match text.char_indices().nth(QUOTED) {
+        Some((k, _)) => format!("{}...", &text[..k]),
+        None => text.to_owned(),
+    }
+}
+
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Error(Arc::new(Inner { kind, message: message.into(), source: None, help: None }))

@@ -181,13 +181,14 @@ impl<T: Element> Kernel<T> {
     }
 
     fn finish_into(&self, partial: &Partial<T>, out: Out<'_, T>) -> Result<(), Error> {
-        let (rows, selection) = (partial.shape.rows, self.selection());
+        let selection = self.selection();
+        let shape = (partial.shape.rows, partial.shape.columns);
         match (&self.compiled_for(partial.shape)?.engine, &partial.accumulators) {
             (Engine::F32(launcher), Accumulated::F32(a)) => {
-                launcher.finish(a, rows, selection, out)
+                launcher.finish(a, shape, selection, out)
             }
             (Engine::F64(launcher), Accumulated::F64(a)) => {
-                launcher.finish(a, rows, selection, out)
+                launcher.finish(a, shape, selection, out)
             }
             _ => return Err(foreign()),
         }

@@ -1,7 +1,14 @@
 //! Entries that are not what was written: whatever the bytes are, the result is right and the entry is replaced.
 //!
 //! Numbers in names are those of the table of faults in `cache-format.md`.
+
 #![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test says what it did, and panics where something is not as it should be"
+)]
 
 mod cache;
 
@@ -64,6 +71,48 @@ fn fault_02_truncated_appended_concatenated() {
         assert_eq!(rejects(&dir, &cache, &key, &longer), Reason::Length);
     }
     println!("{} truncations: none accepted", good.len());
+}
+
+/// What [`fault_01_every_bit_flipped`] and [`fault_02_truncated_appended_concatenated`] do, with code that would run.
+fn destroy_kernel(n: u64, flips: impl Fn(usize) -> bool) {
+    let (_temp, dir) = temp();
+    run_kernel(&open(&dir), n);
+    let file = open(&dir).list().remove(0).path;
+    let good = std::fs::read(&file).unwrap();
+    let check = |bad: &[u8], what: &str| {
+        std::fs::remove_file(&file).unwrap();
+        std::fs::write(&file, bad).unwrap();
+        let cache = open(&dir);
+        assert_eq!(run_kernel(&cache, n), Origin::Compiled, "{what}");
+        assert_eq!((cache.stats().rejections(), cache.stats().stores), (1, 1), "{what}");
+        // Replaced by the same kernel, compiled at another time.
+        let mut new = std::fs::read(&file).unwrap();
+        new[80..96].copy_from_slice(&good[80..96]);
+        seal(&mut new);
+        assert!(new == good, "{what}: another kernel was stored");
+    };
+    let mut count = 0;
+    for bit in (0..good.len() * 8).filter(|bit| flips(*bit)) {
+        let mut bad = good.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        check(&bad, &format!("bit {bit}"));
+        count += 1;
+    }
+    for length in 0..good.len() {
+        check(&good[..length], &format!("{length} bytes"));
+    }
+    println!("a kernel of {} bytes: {count} flips and {} truncations", good.len(), good.len());
+    assert_eq!(run_kernel(&open(&dir), n), Origin::Disk);
+}
+
+#[test]
+fn fault_01_every_bit_of_a_kernel_of_the_best_engine() {
+    destroy_kernel(0, |_| true);
+}
+
+#[test]
+fn fault_01_a_bit_of_every_byte_of_a_cranelift_kernel() {
+    destroy_kernel(1, |bit| bit % 8 == bit / 8 % 8);
 }
 
 /// Offsets and sizes of the header's fields.

@@ -1,7 +1,10 @@
 //! The fuzz targets on stable: every input that once failed, and a few seeded ones, through the same code that libFuzzer runs.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use genred::formula::table;
 use genred::formula::typing;
+use genred_fuzz_bodies::differential::{self, Verdict};
 use genred_fuzz_bodies::{Choices, TARGETS, dictionary, formula, seeded};
 use std::collections::BTreeSet;
 use std::fs;
@@ -44,6 +47,38 @@ fn seeded_inputs_pass() {
             (target.run)(&bytes);
         }
     }
+}
+
+/// Cases of a run: `GENRED_CASES`, from `GENRED_FIRST_CASE` on.
+fn cases(default: u64) -> std::ops::Range<u64> {
+    let number = |name: &str, default: u64| {
+        std::env::var(name).map_or(default, |text| text.parse().expect("a number of cases"))
+    };
+    let first = number("GENRED_FIRST_CASE", 0);
+    first..first + number("GENRED_CASES", default)
+}
+
+#[test]
+fn engines_agree_with_the_oracle() {
+    let cases = cases(400);
+    let (mut accepted, mut compared, mut doubtful) = (0, 0, 0);
+    let total = cases.end - cases.start;
+    for seed in cases {
+        let case = differential::case(&mut Choices::from_seed(seed));
+        match differential::check(&case) {
+            Verdict::Refused => {}
+            Verdict::Agreed { results, unknown } => {
+                accepted += 1;
+                compared += results;
+                doubtful += unknown;
+            }
+        }
+    }
+    println!(
+        "{accepted} of {total} cases accepted; {compared} results, {doubtful} of them unknown"
+    );
+    assert!(accepted * 100 > total * 60, "{accepted} of {total} cases accepted");
+    assert!(doubtful * 2 < compared, "the oracle knows too little: {doubtful} of {compared}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Partial results joined in any order have the bits of one call.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use genred::{Accumulate, Element, Genred, Kernel, Partial, Reduction, View};
 
 const ROWS: usize = 70;

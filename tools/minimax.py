@@ -31,6 +31,7 @@ POLYNOMIALS = [
     ("EXP", "(e^r - 1)/r on |r| <= ln(2)/2", series(lambda r: (exp(r) - 1) / r, [1, mpf(1) / 2]), -LN2 / 2 - 1e-4, LN2 / 2 + 1e-4, 5, 11),
     ("EXP2", "(2^r - 1)/r on |r| <= 1/2", series(lambda r: (exp(r * LN2) - 1) / r, [LN2, LN2 ** 2 / 2]), -0.5, 0.5, 5, 11),
     ("LOG", "(log((1+s)/(1-s))/s - 2)/z, z = s*s, on z <= 0.0295", series(lambda z: (log((1 + sqrt(z)) / (1 - sqrt(z))) / sqrt(z) - 2) / z, [mpf(2) / 3, mpf(2) / 5]), 0, 0.0295, 3, 6),
+    ("LOG_WIDE", "(log((1+s)/(1-s))/s - 2)/z, z = s*s, on z <= 0.0295, for twice the precision", series(lambda z: (log((1 + sqrt(z)) / (1 - sqrt(z))) / sqrt(z) - 2) / z, [mpf(2) / 3, mpf(2) / 5]), 0, 0.0295, 4, 9),
     ("SIN", "(sin(r)/r - 1)/z, z = r*r, on |r| <= pi/4", series(lambda z: (sin(sqrt(z)) / sqrt(z) - 1) / z, [-mpf(1) / 6, mpf(1) / 120]), 0, (pi / 4) ** 2 * mpf(1.01), 3, 6),
     ("COS", "(cos(r) - 1 + z/2)/z^2, z = r*r, on |r| <= pi/4", series(lambda z: (cos(sqrt(z)) - 1 + z / 2) / z ** 2, [mpf(1) / 24, -mpf(1) / 720]), 0, (pi / 4) ** 2 * mpf(1.01), 3, 6),
     ("ATAN", "(atan(t)/t - 1)/z, z = t*t, on t <= tan(pi/8)", series(lambda z: (atan(sqrt(z)) / sqrt(z) - 1) / z, [-mpf(1) / 3, mpf(1) / 5]), 0, 0.17158, 5, 12),
@@ -57,6 +58,20 @@ def head(x, bits):
     return mp.floor(x * scale) / scale
 
 
+def digits(x, bits, count):
+    """x as a sum of signed integers below 2^(bits-1), the k-th times 2^(2 - bits*(k+1)), each scaled to the first one's place."""
+    out = []
+    mp_prec, mp.prec = mp.prec, bits * (count + 2)
+    x = +x
+    for k in range(count):
+        unit = mpf(2) ** (2 - bits * (k + 1))
+        d = mp.nint(x / unit)
+        out.append(d * mpf(2) ** (2 - bits))
+        x -= d * unit
+    mp.prec = mp_prec
+    return out
+
+
 print("//! Polynomial coefficients and multi-word constants; printed by tools/minimax.py.")
 print()
 print("// The digits are those that the script prints; each constant is rounded once when it enters a program.")
@@ -80,3 +95,12 @@ for suffix, bits, short in (("F32", 24, 12), ("F64", 53, 32)):
     print("/// pi/2 in four words.")
     ws = words(pi / 2, bits, 4)
     print(f"pub(super) const HALF_PI_{suffix}: [f64; 4] = [{', '.join(nstr(x, 25, min_fixed=1, max_fixed=0) for x in ws)}];")
+mp.prec = 2000
+TWO_OVER_PI = 2 / pi
+for suffix, bits, count in (("F32", 23, 9), ("F64", 52, 23)):
+    print()
+    print(f"/// 2/pi in signed digits of {bits} bits, each to be read at the place of the first.")
+    print(f"pub(super) const TWO_OVER_PI_{suffix}: [f64; {count}] = [")
+    for d in digits(TWO_OVER_PI, bits, count):
+        print(f"    {nstr(d, 20, min_fixed=1, max_fixed=0)},")
+    print("];")

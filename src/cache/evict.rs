@@ -16,6 +16,8 @@ pub const UNUSED: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 pub const OLD_VERSION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Files on their way to an entry are debris after this long.
 pub const DEBRIS: Duration = Duration::from_secs(60 * 60);
+/// The same when everything is to go: writing one takes milliseconds, and nobody who is about to is disturbed.
+pub const DEBRIS_CLEARED: Duration = Duration::from_secs(60);
 /// What a file takes on disk is a multiple of this.
 const BLOCK: u64 = 4096;
 

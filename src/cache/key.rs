@@ -272,7 +272,9 @@ impl fmt::Debug for Key {
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:<13} {}", self.name, self.value)
+        let mut lines = self.value.lines();
+        write!(f, "{:<13} {}", self.name, lines.next().unwrap_or_default())?;
+        lines.try_for_each(|line| write!(f, "\n{:<13} {line}", ""))
     }
 }
 
@@ -306,11 +308,17 @@ pub(super) fn fields(mut bytes: &[u8]) -> Option<Vec<Field>> {
 
 fn render(form: Form, value: &[u8]) -> Option<String> {
     Some(match form {
-        Form::Text => std::str::from_utf8(value).ok()?.escape_debug().to_string(),
+        Form::Text => printable(std::str::from_utf8(value).ok()?),
         Form::U16 => u16::from_le_bytes(value.try_into().ok()?).to_string(),
         Form::U32 => u32::from_le_bytes(value.try_into().ok()?).to_string(),
         Form::Bits => format!("{:#x}", u64::from_le_bytes(value.try_into().ok()?)),
     })
+}
+
+/// A text with everything but letters, signs and line ends escaped.
+fn printable(text: &str) -> String {
+    let escaped = |line: &str| line.escape_debug().to_string();
+    text.lines().map(escaped).collect::<Vec<_>>().join("\n")
 }
 
 /// A field in which two keys differ.

@@ -143,6 +143,8 @@ pub struct Settings {
     pub path: publish::Path,
     /// What in the environment was not understood.
     pub warnings: Vec<String>,
+    /// Whether the program runs with more rights than its user, for which reason the cache is off.
+    pub privileged: bool,
 }
 
 /// Stores after which a shard is looked at: listing one costs about as much as compiling a kernel.
@@ -205,6 +207,7 @@ impl Options {
             evict_every: self.evict_every.unwrap_or(EVICT_EVERY).max(1),
             path: self.path.unwrap_or(publish::Path::Unnamed),
             warnings: env.warnings,
+            privileged: !trusted,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::dir::{self, Missing, Root, Tier};
 use super::entry::{self, Compiled};
 use super::evict::{self, Limits};
-use super::fs::{self, Dir};
+use super::fs::Dir;
 use super::key::Key;
 use super::publish::{self, Existing, Path, Published};
 use super::stats::{StoreFailure, add};
@@ -16,6 +16,13 @@ use std::time::UNIX_EPOCH;
 
 /// Set for reproducible builds: entries are then dated so, and compiling took no time.
 const EPOCH_VARIABLE: &str = "SOURCE_DATE_EPOCH";
+
+/// Whether a failure will not get better by itself, so that storing is not tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lasts {
+    Yes,
+    No,
+}
 
 impl Cache {
     /// Store a kernel that was just compiled, if the cache may be written to.
@@ -39,13 +46,15 @@ impl Cache {
             }
         };
         let Some(bytes) = bytes.filter(|bytes| self.fits(bytes.len() as u64)) else {
-            return self.count_failure(StoreFailure::TooLarge, None);
+            return self.count_failure(StoreFailure::TooLarge, None, Lasts::No);
         };
         let mut result = self.publish(&root, key, &bytes);
-        if matches!(&result, Err(error) if publish::failure(error) == StoreFailure::Gone)
-            && let Some(root) = self.reopen()
-        {
-            result = self.publish(&root, key, &bytes);
+        let mut gone_for_good = Lasts::No;
+        if matches!(&result, Err(error) if publish::failure(error) == StoreFailure::Gone) {
+            match self.reopen() {
+                Some(root) => result = self.publish(&root, key, &bytes),
+                None => gone_for_good = Lasts::Yes,
+            }
         }
         match result {
             Ok(Published::New) => {
@@ -56,7 +65,14 @@ impl Cache {
             Ok(Published::Lost) => {
                 add(&self.0.counters.lost_races, 1);
             }
-            Err(error) => self.count_failure(publish::failure(&error), Some(&error)),
+            Err(error) => {
+                let failure = publish::failure(&error);
+                let lasts = match failure {
+                    StoreFailure::NoSpace | StoreFailure::NotWritable => Lasts::Yes,
+                    _ => gone_for_good,
+                };
+                self.count_failure(failure, Some(&error), lasts);
+            }
         }
     }
 
@@ -64,18 +80,13 @@ impl Cache {
         evict::on_disk(size) <= evict::quota(self.0.settings.max_size)
     }
 
-    fn count_failure(&self, failure: StoreFailure, error: Option<&io::Error>) {
-        // What will not get better by itself is not tried again.
-        let lasting = matches!(
-            failure,
-            StoreFailure::NoSpace | StoreFailure::NotWritable | StoreFailure::Gone
-        );
-        if lasting {
+    fn count_failure(&self, failure: StoreFailure, error: Option<&io::Error>, lasts: Lasts) {
+        if lasts == Lasts::Yes {
             self.0.stores_off.store(true, Relaxed);
         }
         let first = self.0.counters.failed(failure);
         let error = error.map(|error| format!(": {error}")).unwrap_or_default();
-        if first && lasting {
+        if first && lasts == Lasts::Yes {
             tracing::warn!(target: "genred::cache", "kernels are no longer stored: {failure}{error}");
         } else {
             tracing::debug!(target: "genred::cache", "not stored: {failure}{error}");
@@ -85,7 +96,7 @@ impl Cache {
     fn publish(&self, root: &Root, key: &Key, bytes: &[u8]) -> io::Result<Published> {
         let fs = self.fs();
         let (shard_name, name) = dir::names(&key.hex());
-        let shard: Dir = match fs::again(|| root.make_shard(fs, &shard_name))? {
+        let shard: Dir = match root.make_shard(fs, &shard_name)? {
             Ok(shard) => shard,
             // Somebody made it a link or opened it to others; nothing is written there.
             Err(()) => return Err(io::ErrorKind::PermissionDenied.into()),

@@ -71,6 +71,9 @@ pub struct Disk {
     pub used: Option<(SystemTime, SystemTime)>,
 }
 
+/// Characters of a formula that a list shows.
+const FORMULA_SHOWN: usize = 120;
+
 /// One line of a list: key, size, kind, compile time, formula.
 impl fmt::Display for EntryInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,7 +83,14 @@ impl fmt::Display for EntryInfo {
                 let field = |name| contents.fields.iter().find(|field| field.name == name);
                 let text = |name| field(name).map_or("", |field| field.value.as_str());
                 write!(f, "{:<6}  {:>8.1?}  ", contents.kind, contents.compile_time)?;
-                write!(f, "{} {} {}", text("reduction"), text("dtype"), text("formula"))
+                let formula = text("formula").replace('\n', "; ");
+                let shown =
+                    formula.char_indices().nth(FORMULA_SHOWN).map(|(end, _)| &formula[..end]);
+                write!(f, "{} {} ", text("reduction"), text("dtype"))?;
+                match shown {
+                    Some(begin) => write!(f, "{begin}..."),
+                    None => f.write_str(&formula),
+                }
             }
             Err(reason) => write!(f, "bad: {reason}"),
         }
@@ -208,11 +218,12 @@ impl Cache {
         removed
     }
 
-    /// Remove every entry and every file that was to become one. Programs that use the cache meanwhile are not disturbed.
+    /// Remove every entry, and every file that was to become one and did not within a minute. Programs that use the cache meanwhile
+    /// are not disturbed.
     pub fn clear(&self) -> Removed {
         let mut removed = self.prune(Some(0), None);
         if let Some(root) = self.user().filter(|_| self.writes()) {
-            removed.others += evict::debris(self.fs(), &root, Duration::ZERO);
+            removed.others += evict::debris(self.fs(), &root, evict::DEBRIS_CLEARED);
         }
         removed
     }

@@ -21,7 +21,7 @@ mod warping;
 
 use crate::dtype::Float;
 use crate::formula::{Category, Formula, NodeId};
-use crate::reduce::{Outputs, Reduction};
+use crate::reduce::{Family, Reduction};
 use nodes::{Arithmetic, Nodes};
 use rayon::prelude::*;
 
@@ -121,9 +121,9 @@ impl Task<'_> {
 /// What a reduction gives.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// One row an output row, unless only indices are asked for.
-    pub values: Option<Matrix<f64>>,
-    /// The same for indices; -1 where there is no such point.
+    /// One row an output row; for index reductions the values that the indices point at.
+    pub values: Matrix<f64>,
+    /// For selections the same for indices; -1 where there is no such point.
     pub indices: Option<Matrix<i64>>,
 }
 
@@ -142,10 +142,10 @@ pub fn reduce(task: &Task<'_>) -> Outcome {
         })
         .collect();
     let (values, indices): (Vec<_>, Vec<_>) = results.into_iter().unzip();
-    let outputs = task.reduction.outputs();
+    let is_selection = task.reduction.family() == Family::Selection;
     Outcome {
-        values: (outputs != Outputs::Indices).then(|| Matrix::new(rows, dim, values.concat())),
-        indices: (outputs != Outputs::Values).then(|| Matrix::new(rows, dim, indices.concat())),
+        values: Matrix::new(rows, dim, values.concat()),
+        indices: is_selection.then(|| Matrix::new(rows, dim, indices.concat())),
     }
 }
 

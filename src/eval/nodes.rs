@@ -20,6 +20,8 @@ pub(super) trait Arithmetic: Copy + Send + Sync {
     fn extremum(&self, op: &Op, terms: &[Self::Value]) -> Self::Value;
     /// Component `k` of `OneHot`: 1 if `k` is trunc(f + 0.5), else 0.
     fn one_hot(&self, f: Self::Value, k: usize) -> Self::Value;
+    /// The smallest term, softened: m - g*log(sum of exp((m - a)/g)) over terms a, m their minimum.
+    fn soft_min(&self, terms: &[Self::Value], g: Self::Value) -> Self::Value;
 }
 
 /// The values of all needed nodes: those of the call, of the current row and of the current column.

@@ -30,6 +30,11 @@ impl Arithmetic for Plain {
     fn one_hot(&self, f: f64, k: usize) -> f64 {
         truth((f + 0.5).trunc() == k as f64)
     }
+
+    fn soft_min(&self, terms: &[f64], g: f64) -> f64 {
+        let least = terms[extremum(&Op::Min, terms)];
+        least - g * terms.iter().map(|a| ((least - a) / g).exp()).sum::<f64>().ln()
+    }
 }
 
 /// An element-wise operation.

@@ -64,7 +64,7 @@ impl<A: Arithmetic> Warping<A> {
                     scaled.iter().map(|t| a.apply(&Op::Exp, &[*t])).collect();
                 let sum = a.sum(&shares);
                 let log = a.apply(&Op::Log, &[sum]);
-                let soft = a.apply(&Op::Sub, &[least, a.apply(&Op::Mul, &[g, log])]);
+                let soft = a.soft_min(&values, g);
                 let weights: Vec<A::Value> =
                     shares.iter().map(|share| a.apply(&Op::Div, &[*share, sum])).collect();
                 let mut slopes = vec![a.apply(&Op::Neg, &[log])];

@@ -90,30 +90,36 @@ impl Graph {
 
     /// The nodes that the roots need, as a formula.
     pub(super) fn finish(self, roots: &[NodeId]) -> Result<Formula, Refusal> {
-        let mut needed = vec![false; self.nodes.len()];
-        for root in roots {
-            needed[root.index()] = true;
-        }
-        for k in (0..self.nodes.len()).rev() {
-            if needed[k] {
-                for arg in &self.nodes[k].args {
-                    needed[arg.index()] = true;
-                }
-            }
-        }
+        // Operands first, in the order in which a walk from the roots meets them: the text of a formula does not depend on
+        // the order in which its nodes came to be.
         let mut nodes: Vec<Node> = Vec::new();
-        let mut moved = vec![NodeId(0); self.nodes.len()];
-        for (k, mut node) in self.nodes.into_iter().enumerate() {
-            if needed[k] {
-                node.args.iter_mut().for_each(|arg| *arg = moved[arg.index()]);
-                moved[k] = NodeId(nodes.len() as u32);
+        let mut moved: Vec<Option<NodeId>> = vec![None; self.nodes.len()];
+        let mut open: Vec<(NodeId, usize)> = Vec::new();
+        for root in roots {
+            open.push((*root, 0));
+            while let Some((id, done)) = open.pop() {
+                let node = &self.nodes[id.index()];
+                if moved[id.index()].is_some() {
+                    continue;
+                }
+                if let Some(arg) = node.args.get(done) {
+                    open.push((id, done + 1));
+                    open.push((*arg, 0));
+                    continue;
+                }
+                let mut node = node.clone();
+                for arg in &mut node.args {
+                    *arg = moved[arg.index()].expect("operands come first");
+                }
+                moved[id.index()] = Some(NodeId(nodes.len() as u32));
                 nodes.push(node);
             }
         }
         if nodes.len() > limits::NODES {
             return Err(Refusal::Nodes);
         }
-        let roots = roots.iter().map(|root| moved[root.index()]).collect();
+        let place = |root: &NodeId| moved[root.index()].expect("every root was met");
+        let roots = roots.iter().map(place).collect();
         Ok(Formula { nodes, roots, variables: self.variables.into_iter().flatten().collect() })
     }
 

@@ -194,10 +194,11 @@ impl Graph {
                 let part = self.mul(part, other)?;
                 return self.insert(part, start, self.dim(placed)).map(Some);
             }
-            // A constant out of a scalar factor, unless that is computed less often than the product.
+            // A constant out of a factor of a scalar product, unless that factor is computed less often.
             if let (Op::Mul, &[c, inner]) = self.parts_of(placed)
                 && self.constant(c).is_some()
                 && self.dim(inner) == 1
+                && self.dim(other) == 1
                 && self.variability(inner) == self.joint(&[inner, other])
             {
                 let product = self.mul(inner, other)?;
@@ -329,13 +330,13 @@ impl Graph {
             return Ok(None);
         }
         let mut made = Vec::with_capacity(parts.len());
-        for k in 0..parts.len() {
+        for (k, dim) in parts.iter().enumerate() {
             let operands: Vec<NodeId> = args
                 .iter()
                 .map(|a| if self.dim(*a) > 1 { self.get(*a).args[k] } else { *a })
                 .collect();
             let part = self.map(op.clone(), &operands)?;
-            made.push(self.repeated(part, parts[k])?);
+            made.push(self.repeated(part, *dim)?);
         }
         match layout {
             Op::Gather { start, axes } => self.gather(made[0], start, &axes).map(Some),

@@ -163,7 +163,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
 
 /// Every operation, by section of the language.
 pub static TABLE: &[Row] = &[
-    row((&["IntCst"], "n", &[I]), "-> 1", "the integer n", "0", "IntCst(3)*x", By(Rule::IntCst)),
+    row((&["IntCst"], "n", &[E]), "-> 1", "the integer n", "0", "IntCst(3)*x", By(Rule::IntCst)),
     row(
         (&["RatCst"], "p, q", &[I, I]),
         "-> 1",
@@ -737,8 +737,7 @@ pub static TABLE: &[Row] = &[
     row(
         (&["Grad"], "f, v, e", &[E, V, E]),
         "D, V, D -> V",
-        "the adjoint of the derivative of f by the variable v, applied to e; \
-         of a sum over j by an i-variable it is the gradient of the sum",
+        "the adjoint of the derivative of f by the variable v, applied to the seed e",
         "",
         "Grad(SqDist(x, y), x, e)",
         Build::Calculus(Calculus::Grad),
@@ -839,7 +838,7 @@ pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
     candidates
         .map(|known| (strsim::damerau_levenshtein(&folded, &known.to_ascii_lowercase()), known))
         .min()
-        .filter(|(distance, known)| *distance * 3 <= known.len().max(3))
+        .filter(|(distance, known)| *distance * 3 <= known.len())
         .map(|(_, known)| known)
 }
 

@@ -20,7 +20,7 @@ use super::op::Op;
 use super::table::{self, Arg, Build, Row};
 use super::{Formula, NodeId};
 use crate::alias;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, quoted};
 use crate::limits;
 use crate::span::Span;
 use crate::syntax::ast::Operator;
@@ -78,17 +78,6 @@ struct Typer<'a> {
     typed: Vec<Typed>,
     lists: Vec<Vec<i64>>,
     reduced: Vec<Reduced>,
-}
-
-/// Longest quotation of the text in a message.
-const QUOTED: usize = 40;
-
-/// A text cut to what a message can quote.
-fn quoted(text: &str) -> String {
-    match text.char_indices().nth(QUOTED) {
-        Some((k, _)) => format!("{}...", &text[..k]),
-        None => text.to_owned(),
-    }
 }
 
 impl<'a> Typer<'a> {
@@ -306,6 +295,14 @@ impl<'a> Typer<'a> {
         })
     }
 
+    fn decimals(&self, digits: i64, at: Span) -> Result<i32, Error> {
+        if digits.abs() > limits::EXPONENT {
+            let message = format!("{digits} decimals are beyond {}", limits::EXPONENT);
+            return Err(self.error(ErrorKind::Limit, at, message));
+        }
+        Ok(digits as i32)
+    }
+
     /// The integer that a constant argument stands for.
     fn int(&self, id: AstId) -> Result<i64, Error> {
         let node = match self.typed[id.index()] {
@@ -337,6 +334,9 @@ impl<'a> Typer<'a> {
         Err(match table::nearest(name, table::names().chain(reduction::names())) {
             _ if is_alias => {
                 error.help(format!("`{name}` is an alias; write `{name} * (...)` to multiply"))
+            }
+            _ if reduction::is_name(&format!("{name}_Reduction")) => {
+                error.help(format!("`{name}` is a reduction, which is chosen beside the formula"))
             }
             _ if name == "not" => error.help("1 - f negates a 0/1 value"),
             _ if name.starts_with("Greater") => error.help("write f > g, or exchange the operands"),
@@ -379,7 +379,10 @@ impl<'a> Typer<'a> {
                 let f = self.node_of(args[0])?;
                 let n = args.get(1).map_or(Ok(0), |n| self.int(*n))?;
                 let at = args.get(1).map_or(span, |n| self.span(*n));
-                let op = make(self.exponent(&Number::integer(n), at)?);
+                let op = match make(0) {
+                    Op::Round(_) => make(self.decimals(n, at)?),
+                    _ => make(self.exponent(&Number::integer(n), at)?),
+                };
                 self.make(span, |g| g.map(op, &[f]))?
             }
             Build::Rule(Rule::Ind) => return self.list(args),

@@ -46,6 +46,7 @@ pub struct Builder {
     functions: Functions,
     sizes: HashMap<Space, u32>,
     names: HashSet<String>,
+    tables: Vec<(ArrayId, Vec<f64>)>,
     temp_axes: HashMap<ArrayId, Axes>,
 }
 
@@ -73,6 +74,7 @@ impl Builder {
             functions,
             sizes: HashMap::new(),
             names: HashSet::new(),
+            tables: Vec::new(),
             temp_axes: HashMap::new(),
         }
     }
@@ -308,9 +310,9 @@ impl Builder {
 
     /// Open a counted loop; statements go to its body until [`Builder::end_loop`].
     pub fn begin_loop(&mut self, count: u32) -> LoopId {
-        self.program.loops.push(Loop { count, carried: Vec::new(), body: Vec::new() });
+        let id = self.component_loop(count);
         self.scopes.push(Scope::default());
-        LoopId(self.program.loops.len() as u32 - 1)
+        id
     }
 
     /// Carry a scalar around an open loop: the value during an iteration.
@@ -337,8 +339,41 @@ impl Builder {
 
     /// A loop that only counts the components of a pass; open it with [`Builder::enter_components`].
     pub fn component_loop(&mut self, count: u32) -> LoopId {
-        self.program.loops.push(Loop { count, carried: Vec::new(), body: Vec::new() });
+        let (carried, body, skip_unless) = (Vec::new(), Vec::new(), None);
+        self.program.loops.push(Loop { count, carried, body, skip_unless });
         LoopId(self.program.loops.len() as u32 - 1)
+    }
+
+    /// What `make` gives where `mask` holds, and `usual` elsewhere; for masks that hold so rarely that engines should test
+    /// for it.
+    pub fn rarely<const N: usize>(
+        &mut self,
+        mask: Value,
+        usual: [Value; N],
+        make: impl FnOnce(&mut Builder) -> [Value; N],
+    ) -> [Value; N] {
+        let id = self.begin_loop(1);
+        self.program.loops[id.index()].skip_unless = Some(mask);
+        let made = make(self);
+        let mut next = usual;
+        for (next, made) in next.iter_mut().zip(made) {
+            let (own, others) = (self.def(*next).axes, self.def(made).axes);
+            let axes = self.def(mask).axes.union(own).union(others);
+            let param = self.carry(id, *next, axes);
+            *next = self.select(mask, made, param);
+        }
+        let results = self.end_loop(id, &next);
+        std::array::from_fn(|k| results[k])
+    }
+
+    /// A `Param` array of constants that the program fills itself.
+    pub fn table(&mut self, name: &str, constants: &[f64]) -> ArrayId {
+        if let Some((id, _)) = self.tables.iter().find(|(_, known)| known == constants) {
+            return *id;
+        }
+        let id = self.array(name, Space::Param, constants.len() as u32);
+        self.tables.push((id, constants.to_vec()));
+        id
     }
 
     /// Values made from now on vary with `id` if they use it.
@@ -384,7 +419,17 @@ impl Builder {
     }
 
     /// The finished program.
-    pub fn finish(self) -> Program {
+    pub fn finish(mut self) -> Program {
+        let param = std::mem::take(&mut self.program.param);
+        self.scopes = vec![Scope::default()];
+        for (array, constants) in std::mem::take(&mut self.tables) {
+            for (slot, constant) in constants.into_iter().enumerate() {
+                let value = self.float(constant);
+                self.store(array, Index { offset: slot as u32, terms: Vec::new() }, value);
+            }
+        }
+        self.program.param = self.take_block(Sharing::Fresh);
+        self.program.param.extend(param);
         self.program
     }
 

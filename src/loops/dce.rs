@@ -52,10 +52,14 @@ fn sweep(
                     used[c.next.index()] = true;
                     used[c.init.index()] = true;
                 }
+                let skip_unless = loops[id.index()].skip_unless;
                 let mut body = std::mem::take(&mut loops[id.index()].body);
                 sweep(&mut body, values, loops, used);
                 let keep = !body.is_empty() || !loops[id.index()].carried.is_empty();
                 loops[id.index()].body = body;
+                if let (true, Some(mask)) = (keep, skip_unless) {
+                    used[mask.index()] = true;
+                }
                 keep
             }
         };

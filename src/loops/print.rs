@@ -267,7 +267,9 @@ impl<'p> Printer<'p> {
             other => format!("{other}{}", self.loops.len()),
         };
         let with = if starts.is_empty() { "" } else { " with " };
-        self.line(&format!("for {name} in 0..{count}{with}{}", starts.join(", ")));
+        let only = self.program.loops.get(id.index()).and_then(|l| l.skip_unless);
+        let only = only.map(|mask| format!(" if any {}", self.operand(mask))).unwrap_or_default();
+        self.line(&format!("for {name} in 0..{count}{only}{with}{}", starts.join(", ")));
         self.loops.insert(id, name);
         self.depth += 1;
     }
@@ -342,6 +344,7 @@ fn uses(program: &Program) -> Vec<u32> {
             Stmt::Loop(_) => {}
         }
     }
+    program.loops.iter().filter_map(|l| l.skip_unless).for_each(&mut used);
     for carried in program.loops.iter().flat_map(|l| &l.carried) {
         used(carried.init);
         used(carried.next);

@@ -284,6 +284,10 @@ pub struct Loop {
     pub carried: Vec<Carried>,
     /// What runs each iteration.
     pub body: Vec<Stmt>,
+    /// A Mask without which the loop has no effect: every carried value goes on as `Select(mask, .., param)` and the body
+    /// stores nothing. An engine may skip the loop where the mask holds for none of the pairs (rows, columns) it has at hand;
+    /// it need not.
+    pub skip_unless: Option<Value>,
 }
 
 /// One loop-carried scalar.

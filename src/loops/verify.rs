@@ -106,6 +106,8 @@ struct Verifier<'p> {
     /// The loops around the current statement, the component loop first.
     open: Vec<LoopId>,
     component: Option<LoopId>,
+    /// How many of the loops around the current statement may be skipped.
+    skipped: usize,
     /// Whether some statement writes the array; otherwise the launcher fills it.
     computed: Vec<bool>,
     written: Written,
@@ -130,6 +132,7 @@ impl<'p> Verifier<'p> {
             used_loops: vec![false; program.loops.len()],
             open: Vec::new(),
             component: None,
+            skipped: 0,
             computed: computed(program),
             written: Written::default(),
             temp_axes: HashMap::new(),
@@ -282,7 +285,9 @@ impl<'p> Verifier<'p> {
         rule!(pass.exit_if_any.is_none(), "only chunk passes may exit");
         if let Some(id) = pass.components {
             let definition = self.enter(id)?;
-            let bare = definition.body.is_empty() && definition.carried.is_empty();
+            let bare = definition.body.is_empty()
+                && definition.carried.is_empty()
+                && definition.skip_unless.is_none();
             rule!(bare, "the component loop has a body of its own");
         }
         self.accumulated = pass.accumulators.iter().map(|a| a.array).collect();
@@ -404,6 +409,16 @@ impl<'p> Verifier<'p> {
         rule!(self.stage != Stage::Step, "a loop in `step`");
         let mut inner = Vec::new();
         let definition = self.loop_of(id)?;
+        if let Some(mask) = definition.skip_unless {
+            self.used_as(mask, Type::Mask)?;
+            for carried in &definition.carried {
+                let next = &self.def(carried.next)?.inst;
+                let keeps =
+                    matches!(next, Inst::Select(m, _, p) if *m == mask && *p == carried.param);
+                rule!(keeps, "%{} changes in a loop that may be skipped", carried.param.0);
+            }
+            self.skipped += 1;
+        }
         for carried in &definition.carried {
             let init = self.used(carried.init)?;
             rule!(init.ty != Type::Mask, "a mask is carried around a loop");
@@ -422,6 +437,7 @@ impl<'p> Verifier<'p> {
             rule!(wider, "%{} goes on with axes it does not have", carried.param.0);
         }
         self.leave();
+        self.skipped -= usize::from(definition.skip_unless.is_some());
         self.end(inner);
         for carried in &definition.carried {
             let param = self.def(carried.param)?;

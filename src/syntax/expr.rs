@@ -2,7 +2,7 @@
 
 use super::ast::{Ast, AstId, COMPARISON, Expr, NEGATION, Operator};
 use super::token::{Kind, Token, tokens};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, quoted};
 use crate::limits;
 use crate::span::Span;
 
@@ -127,7 +127,7 @@ impl Parser<'_> {
             }
             Kind::Name => {
                 let name = self.word(span).to_owned();
-                if name == "not" {
+                if name == "not" && matches!(next, Some(Kind::Name | Kind::Number)) {
                     return Err(self
                         .error(span, "`not` is not an operator of the formula language")
                         .help("1 - f negates a 0/1 value"));
@@ -149,15 +149,31 @@ impl Parser<'_> {
             Kind::Mark("+") => Ok(true),
             Kind::Mark("(") => self.open(Pending::Group(span, Vec::new()), span).map(|()| true),
             Kind::Mark("[") => self.open(Pending::List(span, Vec::new()), span).map(|()| true),
+            Kind::Mark(")") if matches!(self.pending.last(), Some(Pending::Group(_, items)) if items.is_empty()) =>
+            {
+                // `()`, an empty list.
+                let Some(Pending::Group(open, items)) = self.pending.pop() else {
+                    return Err(self.error(span, "empty parentheses"));
+                };
+                self.depth -= 1;
+                let id = self.push(Expr::List(items), open.to(span));
+                self.operands.push(id);
+                Ok(false)
+            }
             // `f()`, `[]` and trailing commas.
             Kind::Mark(")") if self.closes_early(true) => self.close(token),
             Kind::Mark("]") if self.closes_early(false) => self.close(token),
             Kind::Mark("~") => {
                 Err(self.error(span, "`~` is not an operator of the formula language"))
             }
+            Kind::Mark("]" | ":") if matches!(self.pending.last(), Some(Pending::Index(..))) => {
+                Err(self
+                    .error(span, "an index or both ends of a slice are expected")
+                    .help("components are written x[k], x[a:b] with b not included"))
+            }
             _ => {
                 let word = self.word(span);
-                Err(self.error(span, format!("expected an operand, found `{word}`")))
+                Err(self.error(span, format!("expected an operand, found `{}`", quoted(word))))
             }
         }
     }
@@ -177,10 +193,11 @@ impl Parser<'_> {
         let span = token.span;
         let Kind::Mark(mark) = token.kind else {
             let word = self.word(span);
-            let error = self.error(span, format!("expected an operator, found `{word}`"));
+            let error = self.error(span, format!("expected an operator, found `{}`", quoted(word)));
             return Err(match word {
                 "and" => error.help("multiply 0/1 values instead: f * g"),
-                "or" | "if" | "else" => {
+                "or" => error.help("add 0/1 values instead: f + g > 0"),
+                "if" | "else" => {
                     error.help("use IfElse(condition, a, b): a where the condition is >= 0")
                 }
                 _ => error,
@@ -229,7 +246,7 @@ impl Parser<'_> {
                         *start = Some(id);
                         Ok(true)
                     }
-                    _ => Err(self.error(span, "a colon is only allowed once in x[a:b]")),
+                    _ => Err(self.error(span, "a colon is only allowed once, in x[a:b]")),
                 }
             }
             "[" => {
@@ -251,7 +268,13 @@ impl Parser<'_> {
                 .help("use MatVecMult(A, b) or f | g")),
             _ => {
                 let word = self.word(span);
-                Err(self.error(span, format!("expected an operator, found `{word}`")))
+                let error =
+                    self.error(span, format!("expected an operator, found `{}`", quoted(word)));
+                Err(match word {
+                    "#" => error.help("formulas have no comments"),
+                    "." => error.help("names have no attributes, and numbers need a digit"),
+                    _ => error,
+                })
             }
         }
     }

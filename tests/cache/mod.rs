@@ -4,6 +4,7 @@
 use genred::cache::fs::{self, Dir, Fs, Meta};
 use genred::cache::key::{self, Fields, Key, Kind};
 use genred::cache::{Cache, Compiled, Options, Origin};
+use genred::{Backend, Genred, Kernel, View};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -366,4 +367,43 @@ pub(crate) fn own_build(formula: &str) -> Fields<'_> {
         os: std::env::consts::OS,
         ..fields(formula)
     }
+}
+
+/// A real kernel; each `n` is another formula, and every second one is another engine's.
+pub(crate) fn kernel(cache: &Cache, n: u64) -> Kernel<f64> {
+    let backend = if n.is_multiple_of(2) { Backend::Auto } else { Backend::Clif };
+    Genred::<f64>::sum(format!("SqDist(x, y) * {} + {n}", n + 2))
+        .output("a = Vi(1)")
+        .alias("x = Vi(3)")
+        .alias("y = Vj(3)")
+        .backend(backend)
+        .single_threaded()
+        .cache(cache)
+        .compile()
+        .expect("a formula that every engine takes")
+}
+
+/// Call the `n`-th kernel on small integers, for which every order of summation is exact; panics if the result is wrong.
+pub(crate) fn check_kernel(kernel: &Kernel<f64>, n: u64) {
+    let coordinates = |count: usize, seed: usize| -> Vec<i64> {
+        (0..3 * count).map(|k| ((k * 7 + seed) % 11) as i64 - 5).collect()
+    };
+    let (x, y) = (coordinates(9, 1), coordinates(21, 4));
+    let floats = |ints: &[i64]| ints.iter().map(|v| *v as f64).collect::<Vec<f64>>();
+    let (xs, ys) = (floats(&x), floats(&y));
+    let views = [View::new(&xs, 9, 3).expect("3 x 9"), View::new(&ys, 21, 3).expect("3 x 21")];
+    let result = kernel.call(&views).expect("arguments fit");
+    for (i, x) in x.chunks(3).enumerate() {
+        let squares = |y: &[i64]| x.iter().zip(y).map(|(a, b)| (a - b) * (a - b)).sum::<i64>();
+        let n = n as i64;
+        let sum: i64 = y.chunks(3).map(|y| squares(y) * (n + 2) + n).sum();
+        assert_eq!(result[(i, 0)], sum as f64, "row {i} of kernel {n}: {:?}", kernel.origin());
+    }
+}
+
+/// Compile or find the `n`-th kernel and check what it computes.
+pub(crate) fn run_kernel(cache: &Cache, n: u64) -> Origin {
+    let kernel = kernel(cache, n);
+    check_kernel(&kernel, n);
+    kernel.origin()
 }

@@ -6,8 +6,11 @@
     reason = "each test binary uses a part; fuzz targets share it"
 )]
 
+pub mod bombs;
 pub mod choices;
 pub mod compare;
 pub mod formulas;
+pub mod functions;
+pub mod hard;
 pub mod mutate;
 pub mod programs;

@@ -62,6 +62,10 @@ pub fn mutate(program: &mut Program, choices: &mut Choices<'_>) {
             let k = choices.below(program.loops.len() as u32) as usize;
             let (count, value) = (number(choices), value(choices));
             if let Some(definition) = program.loops.get_mut(k) {
+                if choices.chance(20) {
+                    definition.skip_unless = choices.chance(70).then_some(value);
+                    return;
+                }
                 match definition.carried.first_mut() {
                     Some(carried) if choices.chance(70) => match choices.below(4) {
                         0 => carried.init = value,

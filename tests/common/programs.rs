@@ -76,6 +76,8 @@ struct Scope {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Memory {
     Usable,
+    /// In code that may be skipped.
+    Readable,
     /// In `step`.
     Absent,
 }
@@ -388,7 +390,13 @@ impl Generator<'_, '_> {
     fn statements(&mut self, most: u32) {
         for _ in 0..self.choices.below(most + 1) {
             match self.choices.below(20) {
-                0 if self.memory == Memory::Usable && self.open.len() < 3 => self.counted_loop(),
+                0 if self.memory == Memory::Usable && self.open.len() < 3 => {
+                    if self.choices.chance(70) {
+                        self.counted_loop();
+                    } else {
+                        self.rare_block();
+                    }
+                }
                 1 if self.memory == Memory::Usable => self.scratch(),
                 2 | 3 => {
                     let value = self.new_int();
@@ -426,6 +434,31 @@ impl Generator<'_, '_> {
         for result in self.leave_loop(id, &nexts) {
             self.know(result);
         }
+    }
+
+    /// Values that are computed where a mask holds, which may be nowhere, and others elsewhere.
+    fn rare_block(&mut self) {
+        // Nothing is written where the code may be skipped.
+        let memory = std::mem::replace(&mut self.memory, Memory::Readable);
+        let (mask, usual) = (self.mask(), [self.float(), self.int_value()]);
+        let id = self.enter_loop(1);
+        self.b.program().loops[id.index()].skip_unless = Some(mask);
+        self.statements(8);
+        let made = [self.float(), self.int_value()];
+        let next = [0, 1].map(|k| {
+            let (own, others) = (self.b.def(usual[k]).axes, self.b.def(made[k]).axes);
+            let axes = self.b.def(mask).axes.union(own).union(others);
+            let param = self.b.carry(id, usual[k], axes);
+            self.b.select(mask, made[k], param)
+        });
+        self.memory = memory;
+        for result in self.leave_loop(id, &next) {
+            self.know(result);
+        }
+    }
+
+    fn int_value(&mut self) -> Value {
+        if self.choices.chance(50) { self.int() } else { self.new_int() }
     }
 
     fn know(&mut self, value: Value) {
@@ -488,7 +521,7 @@ impl Generator<'_, '_> {
 
     /// A load, a constant or a counter.
     fn leaf(&mut self) -> Value {
-        if self.memory == Memory::Usable && self.choices.chance(75) && !self.readable.is_empty() {
+        if self.memory != Memory::Absent && self.choices.chance(75) && !self.readable.is_empty() {
             let array = self.choices.pick(&self.readable);
             let index = self.index(self.b.array_len(array));
             return self.b.load(array, index);

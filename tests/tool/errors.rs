@@ -256,3 +256,22 @@ fn index_reductions_refuse_nothing_for_the_dtype() {
     ]);
     assert_eq!(npy::read(&folder.path("a.npy")).numbers, [2999.0]);
 }
+
+/// Threads that the system does not give are a failure like any other.
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_that_cannot_be_started() {
+    let folder = folder();
+    let limited = |more: &str| {
+        let reduce = "reduce Sum x 'a = Vi(3)' 'x = Vi(3)' --in x.npy --out a.npy";
+        let script = format!("ulimit -v 1000000; exec \"$0\" {reduce} {more}");
+        let mut command = std::process::Command::new("sh");
+        command.current_dir(folder.path("")).arg("-c").arg(script);
+        let command = command.arg(env!("CARGO_BIN_EXE_genred")).env("GENRED_CACHE", "off");
+        crate::Ran::from(command.output().unwrap())
+    };
+    let ran = limited("--threads 1024");
+    assert!(!ran.success && ran.stderr.contains("cannot start the threads"), "{}", ran.stderr);
+    assert!(!folder.names().contains(&"a.npy".to_owned()));
+    assert!(limited("--threads 2").success);
+}

@@ -51,9 +51,10 @@ fn explain_takes_what_reduce_takes() {
 fn ops_lists_the_table() {
     let folder = Folder::new();
     let plain = folder.ok(&["ops"]);
-    assert_eq!(plain.lines().count(), table::TABLE.len());
-    for (line, row) in plain.lines().zip(table::TABLE) {
-        assert!(line.starts_with(row.name()) && line.ends_with(row.meaning), "{line}");
+    for row in table::TABLE {
+        let begin = format!("  {}(", row.name());
+        let line = plain.lines().find(|line| line.starts_with(&begin));
+        assert!(line.is_some_and(|line| line.contains(row.meaning)), "{}", row.name());
     }
     assert_eq!(folder.ok(&["ops", "--markdown"]), table::markdown());
 }

@@ -109,8 +109,8 @@ impl World {
     }
 
     fn forget(&mut self, known: Known) {
-        let writes = matches!(self.mode, Mode::ReadWrite | Mode::Refresh);
-        let _ = writes;
+        // A cache that is only read keeps what is there.
+        let known = if self.mode == Mode::ReadOnly { Known::Unknown } else { known };
         for other in self.known.values_mut() {
             *other = if *other == Known::Absent { Known::Absent } else { known };
         }
@@ -157,7 +157,8 @@ impl World {
 
     fn reopen(&mut self, choices: &mut Choices<'_>) {
         self.fs.unhook();
-        self.mode = choices.pick(&[Mode::ReadWrite, Mode::ReadWrite, Mode::ReadOnly, Mode::Refresh]);
+        self.mode =
+            choices.pick(&[Mode::ReadWrite, Mode::ReadWrite, Mode::ReadOnly, Mode::Refresh]);
         self.cache = opened(&self.dir, &self.fs, self.mode);
         self.struck.store(false, Ordering::Relaxed);
         self.doubtful = false;

@@ -145,8 +145,7 @@ impl Growth<'_, '_> {
     /// Something of a dim that needs no operands: a variable, a part of one, or constants.
     fn leaf(&mut self, dim: usize) -> AstId {
         let variables = self.variables;
-        let fitting: Vec<&Variable> =
-            variables.iter().filter(|v| v.dim as usize == dim).collect();
+        let fitting: Vec<&Variable> = variables.iter().filter(|v| v.dim as usize == dim).collect();
         let longer: Vec<&Variable> = variables.iter().filter(|v| v.dim as usize > dim).collect();
         if dim == 1 && self.choices.chance(16) {
             let text = self.choices.pick(&["1", "2", "0.5", "3", "1e-3", "7/4", "0"]);
@@ -279,7 +278,11 @@ impl Growth<'_, '_> {
             Complex::FromReal | Complex::FromImaginary | Complex::Exp1j if even => {
                 vec![self.expr(dim / 2, depth)]
             }
-            Complex::Real | Complex::Imaginary | Complex::Abs | Complex::SquareAbs | Complex::Angle => {
+            Complex::Real
+            | Complex::Imaginary
+            | Complex::Abs
+            | Complex::SquareAbs
+            | Complex::Angle => {
                 vec![self.expr(2 * dim, depth)]
             }
             Complex::Conjugate | Complex::Exp if even => vec![self.expr(dim, depth)],
@@ -387,7 +390,10 @@ impl Growth<'_, '_> {
             }
             Rule::SqNorm2 | Rule::Norm2 if scalar => vec![self.expr(inner, depth)],
             Rule::Normalize => vec![self.expr(dim, depth)],
-            Rule::WeightedSqNorm | Rule::WeightedSqDist | Rule::SqNormIso | Rule::SqNormDiag
+            Rule::WeightedSqNorm
+            | Rule::WeightedSqDist
+            | Rule::SqNormIso
+            | Rule::SqNormDiag
             | Rule::SymSqNorm
                 if scalar =>
             {

@@ -9,6 +9,7 @@ pub mod cache_ops;
 pub mod common;
 pub mod compile;
 pub mod dictionary;
+pub mod differential;
 #[cfg(unix)]
 pub mod entry;
 pub mod formula;
@@ -35,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "parse", run: parse::run },
     Target { name: "roundtrip", run: roundtrip::run },
     Target { name: "compile", run: compile::run },
+    Target { name: "differential", run: differential::run },
     Target { name: "program", run: program::run },
     #[cfg(unix)]
     Target { name: "entry", run: entry::run },

@@ -68,7 +68,8 @@ fn execute<T: Real + Scalar>(
         let Ok(code) = engine.emit(&lowered.program, &schedule) else { continue };
         let layout = Layout::of(lowered, schedule, &code);
         // Large arrays are legal, and slow to fill with random numbers.
-        if layout.row_len() + layout.col_len() + layout.pair_state_len() + layout.tile_len() > 1 << 20
+        if layout.row_len() + layout.col_len() + layout.pair_state_len() + layout.tile_len()
+            > 1 << 20
         {
             continue;
         }

@@ -4,8 +4,8 @@ use crate::Choices;
 
 #[cfg(unix)]
 use crate::guard::{Flush, Guarded};
-use genred::cache::{Cache, Mode, Options};
 use genred::alias::{Category, Variable};
+use genred::cache::{Cache, Mode, Options};
 use genred::formula::typing;
 use genred::{Element, Error, Genred, Kernel, Reduction, View, ViewMut};
 use half::f16;

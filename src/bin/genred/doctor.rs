@@ -1,6 +1,7 @@
 //! `genred doctor`: what this machine offers and which engine is chosen.
 
 use crate::console::{Failure, print};
+use crate::threads::Threads;
 use genred::cpu::target::Target;
 use genred::{Cache, Element, generic_sum};
 
@@ -9,6 +10,7 @@ use genred::{Cache, Element, generic_sum};
 /// # Errors
 /// If no engine compiles for this machine.
 pub(crate) fn run() -> Result<(), Failure> {
+    Threads::start(None)?;
     let features = Target::host().names();
     let mut text = format!("{:<12}{}\n", "genred", env!("CARGO_PKG_VERSION"));
     let (arch, os) = (std::env::consts::ARCH, std::env::consts::OS);

@@ -1,7 +1,7 @@
 //! `genred ops`: the table of operations.
 
 use crate::console::{Failure, print};
-use genred::formula::table::{self, TABLE};
+use genred::formula::table;
 
 /// Arguments of `genred ops`.
 #[derive(clap::Args)]
@@ -17,18 +17,6 @@ impl Ops {
     /// # Errors
     /// If stdout cannot be written.
     pub(crate) fn run(self) -> Result<(), Failure> {
-        if self.markdown { print(&table::markdown()) } else { print(&plain()) }
+        print(&if self.markdown { table::markdown() } else { table::text() })
     }
-}
-
-fn plain() -> String {
-    let names: Vec<String> = TABLE.iter().map(|row| row.names.join(", ")).collect();
-    let width = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
-    let wide = width(&mut names.iter().map(String::len));
-    let dims = width(&mut TABLE.iter().map(|row| row.dims.len()));
-    TABLE
-        .iter()
-        .zip(&names)
-        .map(|(row, name)| format!("{name:wide$}  {:dims$}  {}\n", row.dims, row.meaning))
-        .collect()
 }

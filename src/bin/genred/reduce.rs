@@ -5,13 +5,13 @@ use crate::input::{Input, Opened, Stored};
 use crate::npy::{self, Header};
 use crate::output::{self, Pending};
 use crate::problem::Problem;
+use crate::threads::Threads;
 use genred::formula::{Category, Variable};
 use genred::reduce::Outputs;
-use genred::{Array, DType, Genred, Kernel, Origin, Reduction, View, ViewMut};
+use genred::{Array, DType, Kernel, Origin, Reduction, View, ViewMut};
 use half::f16;
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
 pub(crate) const EXAMPLES: &str = "\
@@ -311,38 +311,6 @@ fn median(mut seconds: Vec<f64>) -> f64 {
         seconds[middle]
     } else {
         (seconds[middle - 1] + seconds[middle]) / 2.0
-    }
-}
-
-/// The threads of `--threads`, started, so that starting them is not part of the first call.
-enum Threads {
-    All,
-    One,
-    Some(Arc<rayon::ThreadPool>),
-}
-
-impl Threads {
-    fn start(number: Option<u16>) -> Result<Threads, Failure> {
-        Ok(match number {
-            None => {
-                rayon::current_num_threads();
-                Threads::All
-            }
-            Some(1) => Threads::One,
-            Some(number) => {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(number.into()).build();
-                let cannot = |error| format!("cannot start {number} threads: {error}");
-                Threads::Some(Arc::new(pool.map_err(|error| Failure::new(cannot(error)))?))
-            }
-        })
-    }
-
-    fn given_to<T: Stored>(self, genred: Genred<T>) -> Genred<T> {
-        match self {
-            Threads::All => genred,
-            Threads::One => genred.single_threaded(),
-            Threads::Some(pool) => genred.pool(pool),
-        }
     }
 }
 

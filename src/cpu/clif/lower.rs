@@ -52,7 +52,6 @@ pub(super) struct Place {
 pub(super) struct Lower<'a, 'f> {
     pub(super) f: &'a mut FunctionBuilder<'f>,
     pub(super) program: &'a Program,
-    pub(super) schedule: &'a Schedule,
     /// The axis along vector lanes in this stage.
     pub(super) lanes: Lanes,
     pub(super) shape: Shape,
@@ -75,7 +74,6 @@ impl<'a, 'f> Lower<'a, 'f> {
     pub(super) fn new(
         f: &'a mut FunctionBuilder<'f>,
         program: &'a Program,
-        schedule: &'a Schedule,
         lanes: Lanes,
         shape: Shape,
         temp: Value,
@@ -83,7 +81,6 @@ impl<'a, 'f> Lower<'a, 'f> {
         Self {
             f,
             program,
-            schedule,
             lanes,
             shape,
             places: HashMap::new(),
@@ -94,10 +91,6 @@ impl<'a, 'f> Lower<'a, 'f> {
             point: 0,
             temp,
         }
-    }
-
-    pub(super) fn float_bytes(&self) -> usize {
-        self.program.float.bytes()
     }
 
     pub(super) fn float_type(&self) -> IrType {
@@ -585,7 +578,15 @@ impl<'a, 'f> Lower<'a, 'f> {
         let zero = self.f.ins().iconst(types::I64, 0);
         self.f.def_var(counter, zero);
         let (body, after) = (self.f.create_block(), self.f.create_block());
-        self.f.ins().jump(body, &[]);
+        match definition.skip_unless {
+            Some(mask) => {
+                let any = self.any(mask);
+                self.f.ins().brif(any, body, &[], after, &[]);
+            }
+            None => {
+                self.f.ins().jump(body, &[]);
+            }
+        }
         self.f.switch_to_block(body);
         let now = self.f.use_var(counter);
         self.counters.insert(id, now);
@@ -611,6 +612,17 @@ impl<'a, 'f> Lower<'a, 'f> {
             let vectors = self.read(variables);
             self.bind(c.result, vectors);
         }
+    }
+
+    /// Whether a mask holds in any lane of any instance.
+    pub(super) fn any(&mut self, mask: Scalar) -> Value {
+        let (first, rest) = {
+            let (_, vectors) = &self.values[&mask];
+            let (first, rest) = vectors.split_first().expect("a value has an instance");
+            (*first, rest.to_vec())
+        };
+        let any = rest.into_iter().fold(first, |any, mask| self.f.ins().bor(any, mask));
+        self.f.ins().vany_true(any)
     }
 
     /// Lanes of a vector.

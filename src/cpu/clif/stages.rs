@@ -78,7 +78,7 @@ impl<'f> Stage<'_, 'f> {
     fn straight(&mut self, block: &[Stmt], lanes: Lanes, shape: Shape) {
         let places = self.places(lanes);
         let temp = self.argument(offset_of!(Args, temp));
-        let mut lower = Lower::new(self.f, self.program, self.schedule, lanes, shape, temp);
+        let mut lower = Lower::new(self.f, self.program, lanes, shape, temp);
         lower.places = places;
         lower.block(block);
     }
@@ -148,8 +148,7 @@ impl<'f> Stage<'_, 'f> {
         let bytes = self.f.ins().imul_imm_s(at, size);
         let address = self.f.ins().iadd(places[&Space::Col].address, bytes);
         let shape = Shape { lanes: 1, points: 1, components: 1 };
-        let mut lower =
-            Lower::new(self.f, self.program, self.schedule, Lanes::Columns, shape, temp);
+        let mut lower = Lower::new(self.f, self.program, Lanes::Columns, shape, temp);
         lower.places = places;
         lower.places.get_mut(&Space::Col).expect("every space has a place").address = address;
         lower.block(&self.program.col);
@@ -189,7 +188,7 @@ impl<'a, 'f> Pair<'a, 'f> {
         let shape = Shape { lanes: schedule.mr as usize, points: 1, components: 1 };
         let Stage { f, program, .. } = stage;
         let hits = f.declare_var(types::I64);
-        let mut lower = Lower::new(f, program, schedule, schedule.lanes, shape, temp);
+        let mut lower = Lower::new(f, program, schedule.lanes, shape, temp);
         lower.places = places;
         Pair { lower, program, schedule, first, count, done, hits }
     }
@@ -265,14 +264,8 @@ impl<'a, 'f> Pair<'a, 'f> {
             this.lower.shape = Shape { lanes: this.schedule.mr as usize, points: 1, components: 1 };
             this.lower.block(&pass.pair);
             let Some(exit) = pass.exit_if_any else { return };
-            let lanes = this.lower.instances(this.program.value(exit).axes);
-            let mut any = this.lower.instance(exit, 0, 0, 0);
-            for lane in 1..lanes {
-                let mask = this.lower.instance(exit, lane, 0, 0);
-                any = this.lower.f.ins().bor(any, mask);
-            }
+            let any = this.lower.any(exit);
             let f = &mut *this.lower.f;
-            let any = f.ins().vany_true(any);
             let hit = f.ins().uextend(types::I64, any);
             let others = f.use_var(this.hits);
             let hits = f.ins().bor(others, hit);

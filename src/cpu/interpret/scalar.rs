@@ -1,28 +1,18 @@
 //! The semantics of each operation on one number.
 
-use crate::dtype::Float;
+use crate::dtype::Real;
 use crate::loops::program::Compare;
-use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// A float type that programs compute in, with the integers of its width as sign-extended `i64`.
 pub trait Scalar:
-    Copy
-    + Debug
-    + PartialOrd
-    + Send
-    + Sync
+    Real
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>
     + Div<Output = Self>
     + Neg<Output = Self>
-    + 'static
 {
-    /// This type.
-    const FLOAT: Float;
-    /// Rounding to nearest.
-    fn from_f64(value: f64) -> Self;
     /// `self * b + c` rounded once.
     fn mul_add(self, b: Self, c: Self) -> Self;
     /// Without its sign bit.
@@ -68,10 +58,6 @@ fn is_scalable(a: f64, n: f64, least: f64, most: f64) -> bool {
 }
 
 impl Scalar for f32 {
-    const FLOAT: Float = Float::F32;
-    fn from_f64(value: f64) -> Self {
-        value as f32
-    }
     fn mul_add(self, b: Self, c: Self) -> Self {
         f32::mul_add(self, b, c)
     }
@@ -120,10 +106,6 @@ impl Scalar for f32 {
 }
 
 impl Scalar for f64 {
-    const FLOAT: Float = Float::F64;
-    fn from_f64(value: f64) -> Self {
-        value
-    }
     fn mul_add(self, b: Self, c: Self) -> Self {
         f64::mul_add(self, b, c)
     }

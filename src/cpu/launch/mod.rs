@@ -185,6 +185,10 @@ pub struct Launcher<C> {
 
 /// Bytes of the packed columns that are held at once.
 const PANEL_BYTES: usize = 64 << 20;
+/// The same, for each thread, where few groups of rows share the columns: they are then swept while still in cache.
+const CACHED_PANEL_BYTES: usize = 1 << 20;
+/// Groups of rows from which packed columns are used often enough to come from memory.
+const MANY_GROUPS: usize = 8;
 /// Blocks of rows of a group: how often a packed column tile is used once it is in cache.
 const GROUP_BLOCKS: usize = 8;
 /// Pairs below which a call stays on its thread: a few tens of microseconds of work.
@@ -218,7 +222,7 @@ impl<C: Real> Launcher<C> {
         self.prepare_param(job, param);
         let mut sweep = self.sweep(job, param.as_slice(), threads);
         let tiles = sweep.tiles_of_job();
-        let held = held_tiles(self.layout());
+        let held = sweep.held_tiles(threads);
         if tiles.len() <= held {
             panel.resize(tiles.len() * self.layout().col_len());
             sweep.pack(tiles.clone(), panel.as_mut_slice());
@@ -270,10 +274,4 @@ impl<C: Real> Launcher<C> {
         self.stages.param(param.as_mut_slice(), worker.scratch.as_mut_slice());
         self.workers.give(worker);
     }
-}
-
-/// Tiles of a panel.
-fn held_tiles(layout: &Layout) -> usize {
-    let bytes = (layout.col_len() * layout.float.bytes()).max(1);
-    (PANEL_BYTES / bytes).max(1)
 }

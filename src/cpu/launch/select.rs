@@ -3,7 +3,7 @@
 //! The kernel stops after a chunk in which some value is at most its row's threshold, with the chunk's values in the tile and, a row,
 //! the least of them; the threshold is a little below the worst value that the list keeps, so that equal values do not stop it.
 
-use super::lists::Lists;
+use super::lists::{Lists, MISSING};
 use super::sweep::Sweep;
 use super::{Out, Selection, Worker};
 use crate::cpu::stages::Pairs;
@@ -156,9 +156,10 @@ impl<C: Real> Chunk<'_, C> {
     }
 }
 
-/// Lists to results.
+/// Lists to results. Where none of the `columns` had a number, the slots that they would have filled are NaN.
 pub(super) fn finish<T: Element, C: Real>(
     rows: usize,
+    columns: usize,
     lists: &Lists<C>,
     out: &mut Out<'_, T>,
     selection: Selection,
@@ -167,8 +168,10 @@ pub(super) fn finish<T: Element, C: Real>(
     for r in 0..rows {
         for d in 0..dim {
             let (values, indices) = lists.list(r * dim + d);
+            let any_number = indices.first().is_some_and(|index| *index != MISSING);
             for (k, (value, index)) in values.iter().zip(indices).enumerate() {
                 let value = match preference {
+                    _ if k < columns && !any_number => C::NAN,
                     Preference::Smallest => *value,
                     Preference::Largest => value.negated(),
                 };

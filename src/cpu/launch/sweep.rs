@@ -6,7 +6,7 @@ use super::super::pack;
 use super::super::stages::{Pairs, Stages};
 use super::select::{self, Selecting};
 use super::tree::Place;
-use super::{Group, Job, Out, Worker};
+use super::{CACHED_PANEL_BYTES, Group, Job, MANY_GROUPS, Out, PANEL_BYTES, Worker};
 use crate::dtype::{Element, Real};
 use crate::loops::program::Space;
 use crate::schedule::{LANES_OVER_COLUMNS, Lanes};
@@ -37,6 +37,15 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
     pub(super) fn tiles_of_job(&self) -> Range<usize> {
         let size = self.layout.schedule.tile as usize;
         self.job.first / size..(self.job.first + self.job.columns).div_ceil(size)
+    }
+
+    /// Tiles that are packed at once.
+    pub(super) fn held_tiles(&self, threads: usize) -> usize {
+        let groups = self.job.rows.div_ceil(self.group_rows);
+        let bytes = if groups < MANY_GROUPS { CACHED_PANEL_BYTES * threads } else { PANEL_BYTES };
+        let tile = self.layout.col_len() * self.layout.float.bytes();
+        // Threads that share few rows divide the tiles among them.
+        (bytes / tile.max(1)).max(threads)
     }
 
     /// Accumulate all rows over tiles, `held` at a time; `waiting` then has every group.
@@ -289,7 +298,10 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
     /// Accumulators or lists to results.
     fn finish(&self, rows: Range<usize>, group: &mut Group<C>, mut out: Out<'_, T>) {
         match self.job.selection {
-            Some(selection) => select::finish(rows.len(), &group.lists, &mut out, selection),
+            Some(selection) => {
+                let columns = self.job.columns;
+                select::finish(rows.len(), columns, &group.lists, &mut out, selection);
+            }
             None => self.finish_sums(rows, group, &mut out),
         }
     }

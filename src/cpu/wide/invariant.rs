@@ -37,7 +37,7 @@ impl Levels {
         }
         let mut depths = HashMap::new();
         for block in blocks {
-            levels.block(program, block, around, around.depth, &mut depths);
+            levels.block(program, block, around, (around.depth, 0), &mut depths);
         }
         levels
     }
@@ -47,20 +47,22 @@ impl Levels {
         self.levels[value.index()]
     }
 
-    /// Loops nest at most a few levels deep (`verify` bounds them).
+    /// `least` is the level above which nothing is worth moving. Loops nest at most a few levels deep (`verify` bounds them).
     fn block(
         &mut self,
         program: &Program,
         block: &[Stmt],
         around: &Around<'_>,
-        depth: u32,
+        (depth, least): (u32, u32),
         depths: &mut HashMap<LoopId, u32>,
     ) {
         for stmt in block {
             match stmt {
                 Stmt::Let(value) => {
-                    self.levels[value.index()] =
-                        self.of_inst(program, *value, around, depth, depths);
+                    let level = self.of_inst(program, *value, around, depth, depths);
+                    let inst = &program.value(*value).inst;
+                    let free = matches!(inst, Inst::Float(_) | Inst::Int(_));
+                    self.levels[value.index()] = if free { level } else { level.max(least) };
                 }
                 Stmt::Store(..) => {}
                 Stmt::Loop(id) => {
@@ -70,7 +72,10 @@ impl Levels {
                         self.levels[carried.param.index()] = depth + 1;
                         self.levels[carried.result.index()] = depth;
                     }
-                    self.block(program, &inner.body, around, depth + 1, depths);
+                    // What is rarely needed is not computed ahead.
+                    let rare = inner.skip_unless.is_some();
+                    let least = if rare { depth + 1 } else { least };
+                    self.block(program, &inner.body, around, (depth + 1, least), depths);
                 }
             }
         }

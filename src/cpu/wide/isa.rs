@@ -38,9 +38,11 @@ impl Class {
 pub(super) const RDI: u8 = 7;
 /// The register that returns.
 pub(super) const RAX: u8 = 0;
+/// A register that holds an address for one instruction, where no other is free.
+pub(super) const R11: u8 = 11;
 /// General registers in the order in which they are given out: those that need not be saved first. The scratch address stays in
-/// `rdi`, so it is not among them.
-const GENERAL: [u8; 14] = [0, 1, 2, 6, 8, 9, 10, 11, 3, 5, 12, 13, 14, 15];
+/// `rdi`, and `r11` is kept for addresses, so they are not among them.
+const GENERAL: [u8; 13] = [0, 1, 2, 6, 8, 9, 10, 3, 5, 12, 13, 14, 15];
 /// k0 cannot select lanes.
 const MASKS: [u8; 7] = [1, 2, 3, 4, 5, 6, 7];
 const VECTORS: [u8; 32] = [

@@ -129,14 +129,9 @@ impl<'a> Pair<'a> {
         self.select.levels = Some(Levels::of(self.source.program, &blocks, bound, &around));
     }
 
-    fn reshape(&mut self, shape: Shape) {
-        self.select.shape = shape;
-        self.source.shape_scratch(&mut self.select);
-    }
-
     fn chunk_pass(&mut self, pass: &'a Pass, args: &Columns, left: Virtual, count: Virtual) {
         self.levels(pass, &[], 0);
-        self.reshape(self.source.rows());
+        self.select.shape = self.source.rows();
         let zero = self.select.immediate(0);
         let hits = self.general(Op::Copy, &[zero]);
         let keys = self.select.keys(&[&pass.pair]);
@@ -144,16 +139,7 @@ impl<'a> Pair<'a> {
             this.select.forget(&pass.pair);
             this.select.block(&pass.pair, 0, None);
             let Some(exit) = pass.exit_if_any else { return };
-            let masks: Vec<Virtual> = this
-                .select
-                .instances(exit)
-                .instances()
-                .map(|at| this.select.at(exit, at))
-                .collect();
-            let class = this.select.class(exit);
-            let any =
-                masks.into_iter().reduce(|a, b| this.select.f.emit(class, Op::MaskOr, &[a, b]));
-            let any = this.general(Op::Any, &[any.expect("a value has instances")]);
+            let any = this.select.any(exit);
             this.select.f.define(hits, Op::Index(1), &[hits, any]);
         });
         if pass.exit_if_any.is_some() {
@@ -232,7 +218,7 @@ impl<'a> Pair<'a> {
         let shape = Shape { components, ..self.source.rows() };
         let keys = self.pass_keys(pass);
         self.lane_groups(&keys, |this, group| {
-            this.reshape(shape);
+            this.select.shape = shape;
             this.start_accumulators(pass);
             let hoisted = this.select.hoist(&pass.pair, 0);
             let more = this.select.hoist(&pass.step, 0);
@@ -244,7 +230,7 @@ impl<'a> Pair<'a> {
             this.select.lower(more);
             this.end_accumulators(pass);
         });
-        self.reshape(self.source.rows());
+        self.select.shape = self.source.rows();
     }
 
     fn start_accumulators(&mut self, pass: &Pass) {
@@ -281,9 +267,8 @@ impl<'a> Pair<'a> {
     /// Let what a column adds go to the accumulators' own registers where that is possible.
     fn unite_accumulators(&mut self, pass: &Pass) {
         for a in &pass.accumulators {
-            if pass.accumulators.iter().all(|other| other.next != a.param) {
-                self.select.unite(&pass.step, a.param, a.next);
-            }
+            let ends = pass.accumulators.iter().map(|other| other.next);
+            self.select.unite(&pass.step, ends, a.param, a.next);
         }
     }
 
@@ -331,7 +316,7 @@ impl<'a> Pair<'a> {
             let limit = self.general(Op::Offset(-back), &[chunk.end]);
             self.select.f.effect(Op::Test, &[cursor, limit]);
             let region = self.select.f.enter(Region::Loop { again: below, guard: Some(below) });
-            self.reshape(Shape { points, ..shape });
+            self.select.shape = Shape { points, ..shape };
             self.select.forget(&pass.pair);
             let mut step = |select: &mut Select<'a>, point: usize| {
                 select.shape.points = 1;
@@ -345,7 +330,7 @@ impl<'a> Pair<'a> {
         }
         self.select.divide(pass.accumulators.iter().map(|a| a.next));
         self.select.places.close(&advance);
-        self.reshape(shape);
+        self.select.shape = shape;
     }
 
     /// Vectors of columns from the group's first lane on; the last one is masked.
@@ -383,23 +368,12 @@ impl<'a> Select<'a> {
     /// One column's update of the accumulators.
     fn step(&mut self, pass: &'a Pass, point: usize) {
         self.step_block(&pass.step, point);
-        // A `next` may be another accumulator's parameter, or not vary like its own.
-        let mut late = Vec::new();
-        for a in &pass.accumulators {
-            for at in self.instances(a.param).instances() {
-                let from = self.at(a.next, Instance { point, ..at });
-                let to = self.at(a.param, at);
-                if from == to {
-                    continue;
-                }
-                let copy = pass.accumulators.iter().any(|o| o.param == a.next);
-                let from = if copy { self.f.emit(Class::Vector, Op::Copy, &[from]) } else { from };
-                late.push((to, from));
-            }
-        }
-        for (to, from) in late {
-            self.f.define(to, Op::Copy, &[from]);
-        }
+        let moves = pass.accumulators.iter().flat_map(|a| {
+            let instances = self.instances(a.param).instances();
+            instances.map(|at| (self.at(a.param, at), self.at(a.next, Instance { point, ..at })))
+        });
+        let moves = moves.collect();
+        self.moves(moves);
     }
 
     /// The same, but lanes whose column is not among the next `left` ones keep their accumulators.
@@ -408,16 +382,14 @@ impl<'a> Select<'a> {
         let width = self.isa.lanes();
         let masks: Vec<Virtual> =
             (0..self.shape.lanes).map(|lane| self.below(left, lane * width)).collect();
-        let mut late = Vec::new();
+        let mut moves = Vec::new();
         for a in &pass.accumulators {
             for at in self.instances(a.param).instances() {
                 let (new, old) = (self.at(a.next, at), self.at(a.param, at));
                 let kept = self.f.emit(Class::Vector, Op::Blend, &[masks[at.lane], new, old]);
-                late.push((old, kept));
+                moves.push((old, kept));
             }
         }
-        for (to, from) in late {
-            self.f.define(to, Op::Copy, &[from]);
-        }
+        self.moves(moves);
     }
 }

@@ -81,14 +81,6 @@ impl Places {
         declared.expect("a verified stage uses spaces that it may use").1
     }
 
-    /// Declare scratch memory, or change its strides.
-    pub(super) fn scratch(&mut self, place: Place) {
-        match self.strides.iter_mut().find(|(space, _)| *space == Space::Temp) {
-            Some(declared) => declared.1 = place,
-            None => self.declare(Space::Temp, None, place),
-        }
-    }
-
     /// The pointer that follows a key.
     pub(super) fn pointer(&self, key: &Key) -> Option<Virtual> {
         let found = self.pointers.iter().rev().find(|(k, _)| k == key);

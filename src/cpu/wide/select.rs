@@ -15,7 +15,7 @@ use super::isa::{Class, Isa};
 use super::places::{Key, Places};
 use crate::loops::dce::operands;
 use crate::loops::program::{
-    ArrayId, Axes, Carried, Index, Inst, LoopId, Program, Space, Stmt, Type, Value,
+    ArrayId, Axes, Carried, Index, Inst, LoopId, Program, Space, Stmt, Type, Unary, Value,
 };
 use crate::schedule::Lanes;
 use std::collections::HashMap;
@@ -137,30 +137,65 @@ impl<'a> Select<'a> {
         (0..count).map(|_| self.f.fresh(class)).collect()
     }
 
-    /// Let `next` be computed into the registers of `param`, if nothing reads `param` afterwards.
-    pub(super) fn unite(&mut self, block: &[Stmt], param: Value, next: Value) {
+    /// Let `next` be computed into the registers of `param`, if nothing reads `param` afterwards; `ends` are the values that are
+    /// read when the block is over.
+    pub(super) fn unite(
+        &mut self,
+        block: &[Stmt],
+        ends: impl Iterator<Item = Value>,
+        param: Value,
+        next: Value,
+    ) {
         let Some(defined) =
             block.iter().position(|s| matches!(s, Stmt::Let(value) if *value == next))
         else {
             return;
         };
+        let shares = self.sharing(block, param);
         let like = self.instances(next) == self.instances(param);
         let free = !self.targets.contains_key(&next) && !self.hoisted[next.index()];
-        if !(like && free) {
+        if !(like && free) || ends.into_iter().any(|end| shares.contains(&end)) {
             return;
         }
         // Readers with more instances than `param` would still come after the first one of `next`.
         let same = |this: &Self, v: Value| this.instances(v) == this.instances(param);
         let allowed = block[..=defined].iter().all(|stmt| match stmt {
             Stmt::Let(v) => {
-                !operands(&self.program.value(*v).inst).contains(&param) || same(self, *v)
+                let read = operands(&self.program.value(*v).inst);
+                same(self, *v) || !read.iter().any(|v| shares.contains(v))
             }
-            Stmt::Store(_, _, v) => *v != param,
-            Stmt::Loop(_) => !self.reads(std::slice::from_ref(stmt), param),
+            _ => !self.reads(std::slice::from_ref(stmt), &shares),
         });
-        if allowed && !self.reads(&block[defined + 1..], param) {
+        if allowed && !self.reads(&block[defined + 1..], &shares) {
             self.targets.insert(next, param);
         }
+    }
+
+    /// A value and those that are in its register because they are its bits.
+    fn sharing(&self, block: &[Stmt], value: Value) -> Vec<Value> {
+        let mut shares = vec![value];
+        let mut open: Vec<(&[Stmt], usize)> = vec![(block, 0)];
+        while let Some((block, from)) = open.pop() {
+            for (k, stmt) in block.iter().enumerate().skip(from) {
+                match stmt {
+                    Stmt::Let(v) => {
+                        if let Inst::Unary(Unary::ToBits | Unary::FromBits, a) =
+                            &self.program.value(*v).inst
+                            && shares.contains(a)
+                        {
+                            shares.push(*v);
+                        }
+                    }
+                    Stmt::Store(..) => {}
+                    Stmt::Loop(id) => {
+                        open.push((block, k + 1));
+                        open.push((&self.program.loops[id.index()].body, 0));
+                        break;
+                    }
+                }
+            }
+        }
+        shares
     }
 
     /// Let values be computed into registers of their own again.
@@ -170,18 +205,22 @@ impl<'a> Select<'a> {
         }
     }
 
-    /// Whether statements read a value.
-    fn reads(&self, block: &[Stmt], value: Value) -> bool {
+    /// Whether statements read one of some values.
+    fn reads(&self, block: &[Stmt], values: &[Value]) -> bool {
         let mut open = vec![block];
         while let Some(block) = open.pop() {
             for stmt in block {
                 let found = match stmt {
-                    Stmt::Let(v) => operands(&self.program.value(*v).inst).contains(&value),
-                    Stmt::Store(_, _, v) => *v == value,
+                    Stmt::Let(v) => {
+                        let read = operands(&self.program.value(*v).inst);
+                        read.iter().any(|v| values.contains(v))
+                    }
+                    Stmt::Store(_, _, v) => values.contains(v),
                     Stmt::Loop(id) => {
                         let inner = &self.program.loops[id.index()];
                         open.push(&inner.body);
-                        inner.carried.iter().any(|c| c.init == value || c.next == value)
+                        let carried = inner.carried.iter().flat_map(|c| [c.init, c.next]);
+                        carried.into_iter().any(|v| values.contains(&v))
                     }
                 };
                 if found {
@@ -499,6 +538,13 @@ impl<'a> Select<'a> {
         keys
     }
 
+    /// A general register that is not 0 if a mask holds in any lane of any instance.
+    pub(super) fn any(&mut self, mask: Value) -> Virtual {
+        let (class, masks) = (self.class(mask), self.vectors(mask));
+        let any = masks.into_iter().reduce(|a, b| self.f.emit(class, Op::MaskOr, &[a, b]));
+        self.f.emit(Class::General, Op::Any, &[any.expect("a value has instances")])
+    }
+
     /// A counted loop of the program, whose body has `level` loops around it.
     fn counted_loop(&mut self, id: LoopId, level: u32) {
         let program = self.program;
@@ -511,11 +557,14 @@ impl<'a> Select<'a> {
             self.assign(c, c.init);
         }
         for c in &definition.carried {
-            // A parameter that goes on as another value is read when the iteration is over.
-            if definition.carried.iter().all(|other| other.next != c.param) {
-                self.unite(&definition.body, c.param, c.next);
-            }
+            let ends = definition.carried.iter().map(|other| other.next);
+            self.unite(&definition.body, ends, c.param, c.next);
         }
+        let branch = definition.skip_unless.map(|mask| {
+            let any = self.any(mask);
+            self.f.effect(Op::TestConstant(0), &[any]);
+            self.f.enter(Region::Branch { when: Condition::NotEqual })
+        });
         let bound = self.bound;
         self.bound +=
             definition.carried.iter().map(|c| self.instances(c.param).count()).sum::<usize>();
@@ -532,6 +581,9 @@ impl<'a> Select<'a> {
         self.f.define(counter, Op::Offset(1), &[counter]);
         self.f.effect(Op::TestConstant(definition.count as i32), &[counter]);
         self.f.leave(region);
+        if let Some(branch) = branch {
+            self.f.leave(branch);
+        }
         self.counters.remove(&id);
         self.places.close(&advance);
         self.open.pop();
@@ -546,39 +598,33 @@ impl<'a> Select<'a> {
 
     /// Copy the instances of `source`, which may vary over fewer axes, to the registers of a carried value.
     fn assign(&mut self, carried: &Carried, source: Value) {
-        let shape = self.instances(carried.param);
-        for at in shape.instances() {
-            let (to, from) = (self.at(carried.param, at), self.at(source, at));
-            if to != from {
-                self.f.define(to, Op::Copy, &[from]);
-            }
-        }
+        let instances = self.instances(carried.param).instances();
+        let moves = instances.map(|at| (self.at(carried.param, at), self.at(source, at))).collect();
+        self.moves(moves);
     }
 
-    /// Bring carried values to the next iteration. `next` may be another one's parameter: then it is read before any is written.
+    /// Bring carried values to the next iteration.
     fn carry(&mut self, carried: &[Carried]) {
-        let params: Vec<Value> = carried.iter().map(|c| c.param).collect();
-        let mut late = Vec::new();
-        for c in carried {
-            if c.next != c.param && params.contains(&c.next) {
-                let copies: Vec<Virtual> = self
-                    .vectors(c.next)
-                    .into_iter()
-                    .map(|v| self.f.emit(Class::Vector, Op::Copy, &[v]))
-                    .collect();
-                late.push((c, self.instances(c.next), copies));
+        let moves = carried.iter().flat_map(|c| {
+            let instances = self.instances(c.param).instances();
+            instances.map(|at| (self.at(c.param, at), self.at(c.next, at)))
+        });
+        let moves = moves.collect();
+        self.moves(moves);
+    }
+
+    /// Copies `(to, from)` that happen at once.
+    pub(super) fn moves(&mut self, mut moves: Vec<(Virtual, Virtual)>) {
+        moves.retain(|(to, from)| to != from);
+        let written: Vec<Virtual> = moves.iter().map(|(to, _)| *to).collect();
+        for (_, from) in &mut moves {
+            if written.contains(from) {
+                let class = self.f.classes[from.index()];
+                *from = self.f.emit(class, Op::Copy, &[*from]);
             }
         }
-        for c in carried {
-            if !params.contains(&c.next) {
-                self.assign(c, c.next);
-            }
-        }
-        for (c, shape, copies) in late {
-            for at in self.instances(c.param).instances() {
-                let to = self.at(c.param, at);
-                self.f.define(to, Op::Copy, &[copies[shape.position(at)]]);
-            }
+        for (to, from) in moves {
+            self.f.define(to, Op::Copy, &[from]);
         }
     }
 }

@@ -159,14 +159,9 @@ impl<'a> Source<'a> {
         for ((space, _, place), base) in layouts.into_iter().zip(bases) {
             select.places.declare(space, Some(base), place);
         }
-        self.shape_scratch(select);
+        // Scratch holds every instance of a slot side by side.
+        let slot = temp_instances(self.schedule) * self.isa.bytes();
+        select.places.declare(Space::Temp, None, place(slot, vector, 0));
         Columns { first, count }
-    }
-
-    /// Scratch holds every instance of a slot side by side.
-    pub(super) fn shape_scratch(self, select: &mut Select<'a>) {
-        let slot = select.shape.count() * self.isa.bytes();
-        let place = Place { slot, lane: Some(self.isa.bytes()), point: 0 };
-        select.places.scratch(place);
     }
 }

@@ -33,7 +33,7 @@ impl Arithmetic for Rounding {
             Op::Sqrt => self.monotone(op, f, 1.0),
             Op::Sin | Op::Cos => self.periodic(op, f, 1.0, FUNCTION),
             Op::SinXDivX => self.periodic(op, f, 0.5, FUNCTION + 1.0),
-            Op::Rsqrt if f.is_exact() && f.value == 0.0 => f,
+            Op::Rsqrt if f.is_exact() && f.value == 0.0 => Bounded::exact(0.0),
             Op::Rsqrt if f.low <= 0.0 && f.high >= 0.0 => Bounded::unknown(f.value),
             Op::Rsqrt => self.monotone(op, f, 2.0),
             Op::Inv => self.quotient(Bounded::exact(1.0), f),
@@ -106,6 +106,22 @@ impl Arithmetic for Rounding {
             return Bounded::exact(value);
         }
         Bounded::unknown(value)
+    }
+
+    /// Softmin rises with every term (by no more than the term) and falls with g.
+    fn soft_min(&self, terms: &[Bounded], g: Bounded) -> Bounded {
+        let at = |ends: Vec<f64>, g: f64| scalar::Plain.soft_min(&ends, g);
+        let value = at(terms.iter().map(|t| t.value).collect(), g.value);
+        let all = terms.iter().chain([&g]);
+        if g.low <= 0.0 || all.clone().any(|x| !x.is_finite()) {
+            return Bounded::unknown(value);
+        }
+        let low = at(terms.iter().map(|t| t.low).collect(), g.high);
+        let high = at(terms.iter().map(|t| t.high).collect(), g.low);
+        // Differences, quotients and exponentials are rounded relative to terms of at most these sizes.
+        let size: f64 = all.map(Bounded::magnitude).sum();
+        let slack = (FUNCTION + EXP_LOG) * self.unit * size;
+        self.round(Bounded { value, low: low - slack, high: high + slack }, 1.0)
     }
 }
 
@@ -224,6 +240,9 @@ impl Rounding {
             return Bounded::unknown(value);
         }
         let signed = |x: Bounded| x.low > 0.0 || x.high < 0.0;
+        if g.value == 0.0 && g.low.is_sign_negative() != g.high.is_sign_negative() {
+            return Bounded::unknown(value);
+        }
         if !(f.is_finite() && g.is_finite()) || (g.is_exact() && g.value == 0.0) {
             let certain = (f.is_exact() || signed(f)) && (g.is_exact() || signed(g));
             return if certain { Bounded::exact(value) } else { Bounded::unknown(value) };
@@ -395,6 +414,8 @@ pub(super) struct Sum {
     beyond: f64,
     any_beyond: bool,
     any_unknown: bool,
+    /// Whether some term is not -0. A sum of nothing else is -0, or +0 where summation began with that.
+    any_else: bool,
     count: f64,
 }
 
@@ -408,6 +429,7 @@ impl Default for Sum {
             beyond: 0.0,
             any_beyond: false,
             any_unknown: false,
+            any_else: false,
             count: 0.0,
         }
     }
@@ -416,6 +438,8 @@ impl Default for Sum {
 impl Sum {
     pub(super) fn add(&mut self, term: Bounded) {
         self.count += 1.0;
+        let zero = term.low == 0.0 && term.high == 0.0;
+        self.any_else |= !(zero && (term.low.is_sign_negative() || term.high.is_sign_negative()));
         if term.is_unknown() {
             self.any_unknown = true;
         } else if !term.is_finite() {
@@ -443,6 +467,9 @@ impl Sum {
         }
         if self.any_beyond {
             return Bounded::exact(self.beyond);
+        }
+        if !self.any_else && self.count > 0.0 {
+            return Bounded { value, low: -0.0, high: 0.0 };
         }
         if self.grid.is_some_and(|grid| rounding.sums_exactly(grid, self.magnitudes)) {
             return Bounded::exact(self.low);

@@ -1,6 +1,7 @@
 //! Numbers with an interval that every correct engine's number lies in, and the rounding that widens intervals.
 
 use crate::dtype::{DType, Float};
+use half::f16;
 
 /// A number of the oracle, and the interval that a correct engine's number lies in.
 ///
@@ -71,13 +72,17 @@ impl Bounded {
             || (self.low <= number && number <= self.high)
     }
 
-    /// After the one rounding to the type of the result: nothing is lost where that is the compute type.
-    pub fn stored(self, compute: Float, dtype: DType) -> Self {
-        match (compute, dtype) {
-            (Float::F32, DType::F32) | (_, DType::F64) => self,
-            (Float::F64, DType::F32) => Rounding::of(Float::F32).round(self, 1.0),
-            (_, DType::F16) => Rounding::new(11, 2f64.powi(-24), 65_504.0).round(self, 1.0),
+    /// After the one rounding to the type of the result, which keeps order.
+    pub fn stored(self, dtype: DType) -> Self {
+        let round = |x: f64| match dtype {
+            DType::F16 => f16::from_f64(x).to_f64(),
+            DType::F32 => f64::from(x as f32),
+            DType::F64 => x,
+        };
+        if self.is_unknown() {
+            return self;
         }
+        Self { value: round(self.value), low: round(self.low), high: round(self.high) }
     }
 }
 

@@ -50,6 +50,11 @@ impl Arithmetic for Single {
     fn one_hot(&self, f: f32, k: usize) -> f32 {
         if (f + 0.5).trunc() == k as f32 { 1.0 } else { 0.0 }
     }
+
+    fn soft_min(&self, terms: &[f32], g: f32) -> f32 {
+        let least = terms.iter().copied().fold(f32::NAN, f32::min);
+        least - g * terms.iter().map(|a| ((least - a) / g).exp()).sum::<f32>().ln()
+    }
 }
 
 /// Every operation, over results of others so that intervals are wide.
@@ -111,6 +116,12 @@ const FORMULAS: &[&str] = &[
     "WeightedSqNorm(TensorProd(x, y), x - y)",
     "Exp(-Norm2(x - y)/(y[0]*y[0]))",
     "1/(1 + SqDist(x, y))",
+    "SoftDTW_SqDist(x, y/3, 0.5)",
+    "Grad(SoftDTW_SqDist(x, y, 2), x, 1)",
+    "ComplexMult(Concat(x, y[0]), Concat(y, x[0]))",
+    "ComplexSquareAbs(Concat(x*y, x[0]))",
+    "TensorDot(TensorProd(x, y), TensorProd(y, x), [3, 3], [3, 3], [1], [0])",
+    "Kron(x, TensorProd(x, y), [3], [9])",
     "Log(1 + Square(ReLU(x[0]*x + y)*y[1]))",
 ];
 
@@ -236,14 +247,14 @@ fn jumps_within_rounding_are_unknown() {
 
 #[test]
 fn results_are_rounded_to_their_type() {
-    let third = Bounded::exact(1.0 / 3.0);
-    let half = third.stored(Float::F32, DType::F16);
-    assert!(half.allows(half::f16::from_f64(1.0 / 3.0).to_f64()));
-    assert!(half.error() < 3e-4 && !half.allows(1.0 / 3.0 + 1e-3));
-    assert!(third.stored(Float::F64, DType::F32).allows(f64::from(1f32 / 3.0)));
-    assert_eq!(third.stored(Float::F32, DType::F32).error(), 0.0);
-    assert_eq!(Bounded::exact(1e6).stored(Float::F32, DType::F16).low, f64::INFINITY);
-    assert!(Bounded::exact(65_510.0).stored(Float::F32, DType::F16).is_unknown());
+    let near = |value: f64| Bounded { value, low: value * 0.999_999, high: value * 1.000_001 };
+    let third = near(1.0 / 3.0).stored(DType::F16);
+    assert!(third.allows(half::f16::from_f64(1.0 / 3.0).to_f64()));
+    assert!(third.error() < 1e-3 && !third.allows(1.0 / 3.0), "only numbers of the type");
+    assert_eq!(Bounded::exact(0.1).stored(DType::F32).low, f64::from(0.1f32));
+    assert_eq!(near(0.1).stored(DType::F64).error(), near(0.1).error());
+    assert_eq!(Bounded::exact(1e6).stored(DType::F16).low, f64::INFINITY);
+    assert!(near(65_519.99).stored(DType::F16).is_unknown(), "it may overflow or not");
 }
 
 /// Reductions of x | y in float32, one column after another.

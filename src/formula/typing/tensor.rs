@@ -86,8 +86,8 @@ impl Typer<'_> {
                 let message = format!("{what} needs as many sizes for both operands");
                 let error = self.error(ErrorKind::Shape, self.span(args[2]), message);
                 return Err(error
-                    .labelled(format!("{} sizes", sizes_f.len()))
-                    .and_at(self.span(args[3]), format!("{} sizes", sizes_g.len())));
+                    .labelled(counted(sizes_f.len(), "size", "sizes"))
+                    .and_at(self.span(args[3]), counted(sizes_g.len(), "size", "sizes")));
             }
             let (own, other) = (axes(&sizes_f, true), axes(&sizes_g, false));
             // Each axis of the result is one of f and, faster, one of g.
@@ -112,8 +112,8 @@ impl Typer<'_> {
             let message = format!("{what} pairs axes, so it needs as many of both operands");
             let error = self.error(ErrorKind::Shape, self.span(args[4]), message);
             return Err(error
-                .labelled(format!("{} axes", of_f.len()))
-                .and_at(self.span(args[5]), format!("{} axes", of_g.len())));
+                .labelled(counted(of_f.len(), "axis", "axes"))
+                .and_at(self.span(args[5]), counted(of_g.len(), "axis", "axes")));
         }
         let (own, other) = (axes(sizes_f, true), axes(sizes_g, false));
         let mut summed = Vec::new();
@@ -133,9 +133,10 @@ impl Typer<'_> {
         let Some(permutation) = args.get(6) else { return Ok(Product { kept, summed }) };
         let places = self.indices(*permutation, kept.len(), "the result")?;
         if places.len() != kept.len() {
-            let message = format!("the result has {} axes to place", kept.len());
+            let message =
+                format!("the result has {} to place", counted(kept.len(), "axis", "axes"));
             let error = self.error(ErrorKind::Shape, self.span(*permutation), message);
-            return Err(error.labelled(format!("{} places", places.len())));
+            return Err(error.labelled(counted(places.len(), "place", "places")));
         }
         let mut placed = kept.clone();
         for (axis, place) in kept.iter().zip(places) {
@@ -143,6 +144,10 @@ impl Typer<'_> {
         }
         Ok(Product { kept: placed, summed })
     }
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// The axes of a row-major tensor that is the first or the second operand.

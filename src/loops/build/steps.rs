@@ -7,7 +7,8 @@ use crate::formula::op::Op;
 use crate::loops::build::scalar::is_elementwise;
 use crate::loops::builder::Sharing;
 use crate::loops::program::{
-    Accumulator, ArrayId, Binary, Compare, Function, Index, Inst, Over, Space, Start, Stmt, Value,
+    Accumulator, ArrayId, Binary, Compare, Function, Index, Inst, Over, Space, Start, Stmt, Unary,
+    Value,
 };
 use crate::reduce::{Family, Preference, Reduction};
 use std::collections::BTreeSet;
@@ -167,12 +168,17 @@ fn accumulate(l: &mut Lowering<'_>, output: &Sums, index: &Index, term: Value) -
     vec![sum, compensation]
 }
 
-/// Kahan's step: the new sum and what it lost.
+/// Kahan's step: the new sum and what it lost. An infinite sum has lost nothing that it could get back: the difference, infinite
+/// or NaN, would turn it into NaN with the next term.
 fn compensated(l: &mut Lowering<'_>, sum: Value, lost: Value, term: Value) -> (Value, Value) {
     let corrected = l.b.sub(term, lost);
     let next = l.b.add(sum, corrected);
     let rounded = l.b.sub(next, sum);
-    (next, l.b.sub(rounded, corrected))
+    let lost = l.b.sub(rounded, corrected);
+    let magnitude = l.b.unary(Unary::Abs, lost);
+    let (infinite, zero) = (l.b.float(f64::INFINITY), l.b.float(0.0));
+    let finite = l.b.compare(Compare::Lt, magnitude, infinite);
+    (next, l.b.select(finite, lost, zero))
 }
 
 /// Run `body` for each component of a state array, as a loop when it is long.

@@ -2,8 +2,8 @@
 //!
 //! x = 2^e m with m from sqrt(1/2) to sqrt(2); log(m) = 2s + s^3 R(s^2) with s = (m - 1)/(m + 1).
 
-use super::coefficients::{LN2_F32, LN2_F64, LOG_F32, LOG_F64};
-use super::{choose, is, polynomial, product_error};
+use super::coefficients::{LN2_F32, LN2_F64, LOG_F32, LOG_F64, LOG_WIDE_F32, LOG_WIDE_F64};
+use super::{choose, is, polynomial, product_error, two_sum};
 use crate::loops::builder::Builder;
 use crate::loops::program::{Binary, Compare, Shift, Unary, Value};
 
@@ -94,13 +94,13 @@ pub(super) fn log_two_words(b: &mut Builder, x: Value) -> (Value, Value) {
     let z_error = product_error(b, s, s, z);
     let cross = b.mul(s, s_low);
     let z_low = b.mul_add(two, cross, z_error);
-    let coefficients = choose(b, LOG_F32, LOG_F64);
+    let coefficients = choose(b, LOG_WIDE_F32, LOG_WIDE_F64);
     let tail = polynomial(b, z, &coefficients[1..]);
     let third = coefficients[0];
     let (third_high, third_low) = match b.float_type() {
         crate::dtype::Float::F32 => (f64::from(third as f32), third - f64::from(third as f32)),
         // 2/3 minus its nearest float64.
-        crate::dtype::Float::F64 => (2.0 / 3.0, 3.700_743_415_417_188_3e-17),
+        crate::dtype::Float::F64 => (2.0 / 3.0, 3.700_743_415_417_188e-17),
     };
     let (third, third_low) = (b.float(third_high), b.float(third_low));
     // q = z*(2/3) + z^2*tail, two words.
@@ -129,14 +129,4 @@ pub(super) fn log_two_words(b: &mut Builder, x: Value) -> (Value, Value) {
     let high = b.add(sum, low);
     let back = b.sub(high, sum);
     (high, b.sub(low, back))
-}
-
-/// The rounded sum and its exact error.
-fn two_sum(b: &mut Builder, x: Value, y: Value) -> (Value, Value) {
-    let sum = b.add(x, y);
-    let y_part = b.sub(sum, x);
-    let x_part = b.sub(sum, y_part);
-    let x_error = b.sub(x, x_part);
-    let y_error = b.sub(y, y_part);
-    (sum, b.add(x_error, y_error))
 }

@@ -184,6 +184,7 @@ impl<'p> Verifier<'p> {
         let (name, space) = (&array.name, array.space);
         let stage = self.stage;
         rule!(stage.writes(space), "`{name}` ({space:?}) is written in `{}`", stage.name());
+        rule!(self.skipped == 0, "`{name}` is written in a loop that may be skipped");
         self.in_range(id, index)?;
         let def = self.used_as(value, Type::Float)?;
         if space == Space::Temp {

@@ -16,12 +16,10 @@ fn of(id: LoopId) -> Index {
 /// The parts of [`valid`] that tests break.
 struct Parts {
     program: Program,
-    param: ArrayId,
     row: ArrayId,
     col: ArrayId,
     doubled: ArrayId,
     sum: ArrayId,
-    long: ArrayId,
     tile: ArrayId,
     temp: ArrayId,
     out: ArrayId,
@@ -100,7 +98,7 @@ fn valid() -> Parts {
     let result = b.call(Function::Log, vec![result]);
     b.store(out, at(0), result);
     b.program().finish = b.take_block(Sharing::Fresh);
-    Parts { program: b.finish(), param, row, col, doubled, sum, long, tile, temp, out, d, e }
+    Parts { program: b.finish(), row, col, doubled, sum, tile, temp, out, d, e }
 }
 
 /// The value that a block computes with an instruction.
@@ -288,7 +286,8 @@ fn axes() {
 
 #[test]
 fn spaces() {
-    let reads: [(&str, fn(&mut Program) -> &mut Vec<Stmt>, &[&str]); 7] = [
+    type Stage = fn(&mut Program) -> &mut Vec<Stmt>;
+    let reads: [(&str, Stage, &[&str]); 7] = [
         ("param", |p| &mut p.param, &["x", "y", "sum", "f", "sum'", "out"]),
         ("row", |p| &mut p.row, &["y", "sum", "f", "sum'", "out"]),
         ("col", |p| &mut p.col, &["x", "sum", "f", "sum'", "out"]),
@@ -371,7 +370,7 @@ fn loops() {
         let first = p.program.loops.len() as u32;
         for k in 0..=LOOP_DEPTH as u32 {
             let body = vec![Stmt::Loop(LoopId(first + k + 1))];
-            p.program.loops.push(Loop { count: 2, carried: Vec::new(), body });
+            p.program.loops.push(Loop { count: 2, carried: Vec::new(), body, skip_unless: None });
         }
         p.program.finish.push(Stmt::Loop(LoopId(first)));
     });
@@ -385,7 +384,7 @@ fn loops() {
         let param = push(p, Inst::Bound, Type::Mask, Axes::default());
         let result = push(p, Inst::Bound, Type::Mask, Axes::default());
         let carried = vec![Carried { init: mask, param, next: param, result }];
-        p.program.loops.push(Loop { count: 2, carried, body: Vec::new() });
+        p.program.loops.push(Loop { count: 2, carried, body: Vec::new(), skip_unless: None });
         let id = LoopId(p.program.loops.len() as u32 - 1);
         p.program.finish.extend([Stmt::Let(one), Stmt::Let(mask), Stmt::Loop(id)]);
     });
@@ -406,6 +405,67 @@ fn loops() {
         p.program.loops[p.e.index()].body = body;
     });
     assert!(defect.contains("the component loop has a body of its own"), "{defect}");
+}
+
+#[test]
+fn loops_that_may_be_skipped_change_nothing_elsewhere() {
+    /// A finish stage with values that are different where the sum is negative; (mask, made).
+    fn rare(p: &mut Parts) -> (Value, Value) {
+        let (state, none) = (Axes { row: true, partial: true, ..Axes::default() }, Axes::default());
+        let zero = constant(p, 0.0);
+        let sum = load(p, p.sum, at(0));
+        let mask = push(p, Inst::Compare(Compare::Lt, sum, zero), Type::Mask, state);
+        let made = push(p, Inst::Binary(Binary::Add, sum, sum), Type::Float, state);
+        let param = push(p, Inst::Bound, Type::Float, state);
+        let next = push(p, Inst::Select(mask, made, param), Type::Float, state);
+        let result = push(p, Inst::Bound, Type::Float, state);
+        let carried = vec![Carried { init: zero, param, next, result }];
+        let body = vec![Stmt::Let(made), Stmt::Let(next)];
+        p.program.loops.push(Loop { count: 1, carried, body, skip_unless: Some(mask) });
+        let id = LoopId(p.program.loops.len() as u32 - 1);
+        p.program.finish.extend([zero, sum, mask].map(Stmt::Let));
+        p.program.finish.push(Stmt::Loop(id));
+        assert_eq!(none, p.program.value(zero).axes);
+        (mask, made)
+    }
+    let mut parts = valid();
+    rare(&mut parts);
+    assert_eq!(verify(&parts.program), Ok(()));
+    let last = |p: &mut Parts| p.program.loops.last_mut().cloned().expect("the loop");
+    let defect = broken(|p| {
+        let (_, made) = rare(p);
+        let k = p.program.loops.len() - 1;
+        p.program.loops[k].carried[0].next = made;
+    });
+    assert!(defect.contains("changes in a loop that may be skipped"), "{defect}");
+    let defect = broken(|p| {
+        let (mask, _) = rare(p);
+        let Loop { carried, .. } = last(p);
+        let swapped = Inst::Select(mask, carried[0].param, carried[0].param);
+        p.program.values[carried[0].next.index()].inst = swapped.clone();
+        let Inst::Select(_, a, _) = swapped else { panic!("a selection") };
+        p.program.values[carried[0].next.index()].inst = Inst::Select(mask, a, carried[0].init);
+    });
+    assert!(defect.contains("changes in a loop that may be skipped"), "{defect}");
+    let defect = broken(|p| {
+        let (_, made) = rare(p);
+        let k = p.program.loops.len() - 1;
+        p.program.loops[k].body.push(Stmt::Store(p.out, at(0), made));
+    });
+    assert!(defect.contains("`out` is written in a loop that may be skipped"), "{defect}");
+    let defect = broken(|p| {
+        let (_, made) = rare(p);
+        let k = p.program.loops.len() - 1;
+        p.program.loops[k].skip_unless = Some(made);
+    });
+    assert!(defect.contains("is used where it is not defined"), "{defect}");
+    let defect = broken(|p| {
+        rare(p);
+        let Loop { carried, .. } = last(p);
+        let k = p.program.loops.len() - 1;
+        p.program.loops[k].skip_unless = Some(carried[0].init);
+    });
+    assert!(defect.contains("is Float, not Mask"), "{defect}");
 }
 
 #[test]

@@ -168,7 +168,8 @@ impl Allocator<'_> {
                 let class = self.class(v);
                 self.locked[class as usize] &= !(1 << register);
                 if inst.dst != Some(v) {
-                    self.release(v);
+                    // Its slot may still be read from: that is freed once the instruction is there.
+                    self.vacate(v);
                 }
             }
         }
@@ -186,16 +187,13 @@ impl Allocator<'_> {
             {
                 self.locked[Class::General as usize] &= !(1 << register);
             }
-            let dst = self.result(inst, None);
-            self.release_dead(inst);
-            dst
+            self.result(inst, None)
         } else {
             self.unlock_dead(inst);
-            let dst = self.result(inst, None);
-            self.release_dead(inst);
-            dst
+            self.result(inst, None)
         };
         self.code.push(Machine::Op { op: inst.op, dst, args });
+        self.release_dead(inst);
     }
 
     fn copy(&mut self, inst: &Inst) {
@@ -268,10 +266,10 @@ impl Allocator<'_> {
             if dst != register {
                 self.code.push(Machine::Move { class: Class::Vector, dst, src: register });
             }
-            self.release_dead(inst);
             let mut args = args;
             args[tied] = Operand::Register(dst);
             self.code.push(Machine::Op { op: inst.op, dst, args });
+            self.release_dead(inst);
             return;
         }
         // A copy of the operand becomes the result.
@@ -299,8 +297,8 @@ impl Allocator<'_> {
             Operand::None => {}
         }
         args[tied] = Operand::Register(dst);
-        self.release_dead(inst);
         self.code.push(Machine::Op { op: inst.op, dst, args });
+        self.release_dead(inst);
     }
 
     /// The operand whose register becomes the result's.

@@ -1,8 +1,8 @@
 //! Registers at the borders of regions.
 
-use super::super::ir::{Home, Region, RegionId, Virtual};
-use super::super::isa::Class;
-use super::super::machine::Machine;
+use super::super::ir::{Extent, Home, Region, RegionId, Virtual};
+use super::super::isa::{Class, R11};
+use super::super::machine::{Base, Machine, Memory};
 use super::Allocator;
 
 /// A region being emitted, and the registers that its end must have like its beginning.
@@ -164,7 +164,7 @@ impl Allocator<'_> {
         loads.sort_by_key(|(class, ..)| *class != Class::General);
         self.settle(frame);
         for (class, register, v) in loads {
-            self.reload(class, register, v, frame);
+            self.reload(class, register, v);
         }
     }
 
@@ -188,16 +188,25 @@ impl Allocator<'_> {
         }
     }
 
-    fn reload(&mut self, class: Class, register: u8, v: Virtual, frame: &Frame) {
+    /// Where a value can be read from memory, when every register may be taken.
+    fn memory_at_border(&mut self, v: Virtual) -> Option<Memory> {
+        if let Some(Home::Memory(address, extent)) = self.home(v)
+            && let Some(base) = address.base
+            && self.register(base).is_none()
+        {
+            let from = self.memory(base)?;
+            self.load(Class::General, R11, from);
+            let base = Base::Register(R11);
+            return Some(Memory { base, offset: address.offset, extent });
+        }
+        self.memory(v)
+    }
+
+    fn reload(&mut self, class: Class, register: u8, v: Virtual) {
         if let Some(Home::Immediate(value)) = self.home(v) {
             self.code.push(Machine::Immediate { dst: register, value });
         } else {
-            // A base that is not in a register goes to one that nothing is held in.
-            self.locked = [0; 3];
-            for (class, register, ..) in &frame.held {
-                self.lock(*class, *register);
-            }
-            let Some(from) = self.memory(v) else {
+            let Some(from) = self.memory_at_border(v) else {
                 self.failure = Some("a value is neither in a register nor in memory");
                 return;
             };
@@ -246,8 +255,6 @@ impl Allocator<'_> {
 
     /// Break a cycle through memory.
     fn exchange(&mut self, moves: &mut Vec<(Class, u8, u8)>) {
-        use super::super::ir::Extent;
-        use super::super::machine::{Base, Memory};
         let (class, dst, src) = moves.swap_remove(0);
         let kind = usize::from(class != Class::Vector);
         let offset = self.free[kind].pop().unwrap_or_else(|| {

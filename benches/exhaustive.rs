@@ -1,0 +1,67 @@
+//! The largest error of every one-argument function over all 2^32 float32 arguments, with float64 as the truth.
+//!
+//! `cargo bench --bench exhaustive [-- FUNCTION ...]` prints a table and fails where an error is larger than tests/ulp.toml
+//! allows. A function takes about a minute on two cores.
+
+#![allow(clippy::print_stdout, reason = "it prints a table")]
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use common::functions::{self, SCHEDULE, is_binary};
+use genred::Float;
+use genred::cpu::Emitter;
+use genred::cpu::clif::Clif;
+use genred::cpu::code::Native;
+use genred::cpu::layout::Layout;
+use genred::loops::program::Function;
+use rayon::prelude::*;
+
+/// Arguments of one task.
+const PART: u32 = 1 << 20;
+
+/// The largest error, and the argument it is at.
+fn worst(function: Function, fma: bool) -> (f64, f32) {
+    let lowered = functions::program(function, Float::F32, fma);
+    let code = Clif.emit(&lowered.program, &SCHEDULE).expect("the program is emitted");
+    let layout = Layout::of(&lowered, SCHEDULE, &code);
+    let native = Native::<f32>::load(&code, layout).expect("executable memory");
+    let part = |part: u32| {
+        let first = part * PART;
+        let args: Vec<[f32; 2]> =
+            (first..=first + (PART - 1)).map(|bits| [f32::from_bits(bits), 0.0]).collect();
+        let results = functions::evaluate(&native, &args);
+        let errors = args.iter().zip(results).map(|([x, _], result)| {
+            let truth = functions::double(function, f64::from(*x), 0.0);
+            let error = functions::error_single(truth, result);
+            (if error.is_nan() { f64::INFINITY } else { error }, *x)
+        });
+        errors.fold((0.0, 0.0), larger)
+    };
+    (0..u32::MAX / PART + 1).into_par_iter().map(part).reduce(|| (0.0, 0.0), larger)
+}
+
+fn larger(a: (f64, f32), b: (f64, f32)) -> (f64, f32) {
+    if b.0 > a.0 { b } else { a }
+}
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let text = include_str!("../tests/ulp.toml");
+    let table: toml::Table = text.parse().expect("tests/ulp.toml is a table");
+    let mut exceeded = false;
+    println!("{:10} {:>9} {:>9}  worst argument", "function", "ulp", "allowed");
+    for function in functions::ALL.into_iter().filter(|f| !is_binary(*f)) {
+        let name = format!("{function:?}").to_lowercase();
+        if !wanted.is_empty() && !wanted.contains(&name) {
+            continue;
+        }
+        for (kind, fma) in [("f32_fma", true), ("f32", false)] {
+            let allowed = table[&name][kind]["allowed"].as_float().expect("a bound is a number");
+            let (ulp, at) = worst(function, fma);
+            exceeded |= ulp > allowed;
+            println!("{name:6}{:4} {ulp:9.4} {allowed:9.1}  {at:?}", if fma { " fma" } else { "" });
+        }
+    }
+    assert!(!exceeded, "an error is larger than tests/ulp.toml allows");
+}

@@ -21,7 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("view", &["dtype", "error"]),
     ("array", &["dtype", "error", "view"]),
     ("cpu", &["dtype", "limits", "loops", "reduce", "schedule", "view"]),
-    ("cuda", &["dtype", "limits", "loops", "reduce", "schedule", "view"]),
+    ("cuda", &["dtype", "error", "limits", "loops", "reduce", "schedule", "view"]),
     ("cache", &["error", "limits"]),
     ("engine", &["alias", "cpu", "dtype", "error", "eval", "formula", "loops", "reduce", "view"]),
     ("compile", &[EVERYTHING]),

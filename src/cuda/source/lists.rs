@@ -206,7 +206,10 @@ pub(super) fn finish(source: &Source<'_>, scope: &mut Scope<'_>) {
     text.line(format!("const long long from = at((long long)d * {k} + q, a.row_stride, i);"));
     text.line(format!("const long long to = i * {} + (long long)q * {dim} + d;", u64::from(dim) * u64::from(k)));
     let sign = if negated { "-" } else { "" };
-    text.line(format!("if (a.values != 0) {{ a.values[to] = narrow({sign}a.partial[from]); }}"));
+    // Where every value was NaN, so are the places that would be taken otherwise.
+    text.line("const bool none = a.partial_index[from - q * a.row_stride] < 0 && q < a.total;");
+    text.line(format!("const real value = none ? NOT_A_NUMBER : {sign}a.partial[from];"));
+    text.line("if (a.values != 0) { a.values[to] = narrow(value); }");
     text.line("if (a.indices != 0) { a.indices[to] = a.partial_index[from]; }");
     text.close();
     text.close();

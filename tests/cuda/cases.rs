@@ -1,9 +1,11 @@
-//! Cases of the CUDA engine: formulas with reductions, dtypes and shape classes, and their sources.
+//! Kernels of the CUDA engine: formulas with reductions, dtypes and shape classes, and their sources.
 
 use crate::common::choices::Choices;
 use crate::common::formulas;
+use crate::suite::{Call, Found, Problem, Tally};
 use genred::cuda::{Emitted, Math, Request};
-use genred::formula::{Category, Formula, typing};
+use genred::eval::bound::{self, Tree};
+use genred::formula::Formula;
 use genred::loops::build::{self, Lowered, Scheme, Source};
 use genred::loops::builder::Functions;
 use genred::reduce::Family;
@@ -34,16 +36,10 @@ const WIDE_WEIGHTED: &[(&str, Option<&str>)] =
 /// One kernel.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// F.
-    pub text: &'static str,
-    /// The weight.
-    pub weight: Option<&'static str>,
-    /// What is done with F.
-    pub reduction: Reduction,
+    /// What is computed.
+    pub problem: Problem,
     /// How sums are accumulated.
     pub scheme: Scheme,
-    /// The category of the output's rows.
-    pub rows: Category,
     /// Type of the arrays.
     pub stored: DType,
     /// Compute type.
@@ -55,23 +51,23 @@ pub struct Case {
 }
 
 impl Case {
-    /// All aliases.
-    pub fn aliases() -> Vec<&'static str> {
-        formulas::ALIASES.iter().chain(WIDE_ALIASES).copied().collect()
+    /// A problem in a dtype as it is compiled by default.
+    pub fn new(problem: Problem, stored: DType, lanes: Lanes) -> Case {
+        let (float, math) = (stored.compute(), Math::Accurate);
+        Case { problem, scheme: Scheme::Block, stored, float, lanes, math }
     }
 
     /// The typed formula.
     pub fn formula(&self) -> Formula {
-        typing::formula(self.text, self.weight, &Case::aliases())
-            .unwrap_or_else(|e| panic!("`{}` is well-formed: {e}", self.text))
+        self.problem.typed().unwrap_or_else(|e| panic!("`{}` is well-formed: {e}", self.problem.formula))
     }
 
     /// The program, with functions as intrinsics.
     pub fn lowered(&self, formula: &Formula) -> Lowered {
         build::build(&Source {
             formula,
-            rows: self.rows,
-            reduction: self.reduction,
+            rows: self.problem.rows(),
+            reduction: self.problem.reduction,
             scheme: self.scheme,
             float: self.float,
             fma: true,
@@ -82,7 +78,7 @@ impl Case {
     /// What its source is made from.
     pub fn request(&self, formula: &Formula) -> Request {
         Request {
-            reduction: self.reduction,
+            reduction: self.problem.reduction,
             dim: formula.root_dim(0),
             stored: self.stored,
             lanes: self.lanes,
@@ -90,60 +86,75 @@ impl Case {
         }
     }
 
-    /// The source; the text of the refusal if there is none.
+    /// The source.
+    ///
+    /// # Errors
+    /// The text of the refusal.
     pub fn emit(&self) -> Result<Emitted, String> {
         let formula = self.formula();
-        self.request(&formula).emit(&self.lowered(&formula)).map_err(|e| e.to_string())
+        self.request(&formula).emit(&self.lowered(&formula)).map_err(|e| format!("{}: {e}", self.name()))
     }
 
     /// What it is, on a line.
     pub fn name(&self) -> String {
-        let Case { text, weight, reduction, scheme, rows, stored, float, lanes, math } = self;
-        let k = reduction.k().map_or(String::new(), |k| format!(" K={k}"));
-        let weight = weight.map_or(String::new(), |w| format!(" weight {w}"));
-        format!(
-            "{}{k} of {text}{weight}, {scheme:?}, rows {rows:?}, {stored} in {float}, lanes {lanes:?}, {math:?}",
-            reduction.name()
-        )
+        let Case { problem, scheme, stored, float, lanes, math } = self;
+        let k = problem.reduction.k().map_or(String::new(), |k| format!(" K={k}"));
+        let weight = problem.weight.as_ref().map_or(String::new(), |w| format!(" weight {w}"));
+        let (name, text, rows) = (problem.reduction.name(), &problem.formula, problem.rows().text());
+        format!("{name}{k} of {text}{weight}, {scheme:?}, {rows}, {stored} in {float}, lanes {lanes:?}, {math:?}")
+    }
+
+    /// Rows and columns of the output side as numbers of i- and j-points.
+    pub fn sides(&self, rows: usize, columns: usize) -> (usize, usize) {
+        if self.problem.axis == 1 { (rows, columns) } else { (columns, rows) }
+    }
+
+    /// Compare with the oracle.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn check(&self, call: &Call, found: &Found) -> Result<Tally, String> {
+        let task = self.problem.task(call, self.float);
+        // Partial sums of threads, segments and chunks add a few roundings to those of the terms.
+        let height = task.columns() as f64 + 80.0;
+        let bounds = bound::reduce(&task, Tree { height, rescales: height });
+        crate::suite::check(&self.problem, call, self.stored, &bounds, found)
     }
 }
 
 /// Every formula with every kind of reduction; dtypes, schemes and shape classes as the dice fall.
 pub fn cases(choices: &mut Choices<'_>) -> Vec<Case> {
+    let aliases: Vec<&str> = formulas::ALIASES.iter().chain(WIDE_ALIASES).copied().collect();
     let mut cases = Vec::new();
-    let mut add = |choices: &mut Choices<'_>, text, weight, reduction: Reduction| {
-        let (stored, float) = choices.pick(&[
-            (DType::F16, Float::F32),
-            (DType::F32, Float::F32),
-            (DType::F32, Float::F32),
-            (DType::F32, Float::F64),
-            (DType::F64, Float::F64),
-        ]);
-        let scheme = match reduction.family() {
-            Family::Selection => Scheme::Direct,
-            _ => choices.pick(&[Scheme::Block, Scheme::Block, Scheme::Direct, Scheme::Kahan]),
-        };
-        let rows = choices.pick(&[Category::I, Category::J]);
-        let lanes = choices.pick(&[Lanes::Rows, Lanes::Rows, Lanes::Columns]);
-        let math = Math::Accurate;
-        cases.push(Case { text, weight, reduction, scheme, rows, stored, float, lanes, math });
+    let mut add = |choices: &mut Choices<'_>, text: &str, weight: Option<&str>, reduction: Reduction| {
+        let mut problem = Problem::new(reduction, text, &aliases);
+        problem.weight = weight.map(str::to_owned);
+        problem.axis = choices.pick(&[0, 1]);
+        let stored = choices.pick(&[DType::F16, DType::F32, DType::F32, DType::F64]);
+        let mut case = Case::new(problem, stored, choices.pick(&[Lanes::Rows, Lanes::Rows, Lanes::Columns]));
+        if reduction.family() != Family::Selection {
+            case.scheme = choices.pick(&[Scheme::Block, Scheme::Block, Scheme::Direct, Scheme::Kahan]);
+        }
+        cases.push(case);
     };
-    let plain = [
-        Reduction::Sum,
+    let selections = [
         Reduction::Min,
         Reduction::MaxArgMax,
         Reduction::ArgMin,
         Reduction::KMinArgKMin(3),
+        Reduction::ArgKMin(7),
     ];
     for text in formulas::FORMULAS.iter().chain(WIDE) {
-        for reduction in plain {
-            add(choices, *text, None, reduction);
+        add(choices, text, None, Reduction::Sum);
+        for _ in 0..2 {
+            let selection = choices.pick(&selections);
+            add(choices, text, None, selection);
         }
     }
     for (text, weight) in formulas::WEIGHTED.iter().chain(WIDE_WEIGHTED) {
         for reduction in formulas::EXPONENTIAL {
             if weight.is_some() || *reduction != Reduction::SumSoftMaxWeight {
-                add(choices, *text, *weight, *reduction);
+                add(choices, text, *weight, *reduction);
             }
         }
     }

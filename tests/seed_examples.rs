@@ -1,5 +1,7 @@
 //! The four documented examples, run as documented: shapes, values against the oracle, and the printed results.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod suite;
 
 use genred::{

@@ -1,8 +1,5 @@
-//! Every bound of `limits`: what is just within is accepted, one more is refused with an error of kind `Limit`.
+//! Bounds on texts and arrays: what is just within is accepted, one more is refused with an error of kind `Limit`.
 
-mod common;
-
-use common::bombs;
 use genred::alias::{self, Role};
 use genred::cache::{Cache, Mode, Options};
 use genred::formula::typing;
@@ -164,47 +161,6 @@ fn digits_of_a_literal() {
     }
     assert_eq!(typed("x*1e308", 1), None);
     assert_eq!(typed("x*1e-400", 1), None, "a literal below the least number is 0");
-}
-
-/// A program of many instructions, by a formula of few bytes: each function is expanded for each of 16 components.
-fn functions(count: usize) -> String {
-    let terms: Vec<String> = (0..count).map(|k| format!("Sin(x*y*{})", k + 2)).collect();
-    terms.join("+")
-}
-
-#[test]
-fn instructions_of_a_program() {
-    assert_eq!(compiled(&functions(2), 16, Reduction::Sum), None);
-    let (mut least, mut most) = (2, 1_000);
-    assert_eq!(compiled(&functions(most), 16, Reduction::Sum), LIMIT);
-    // Where acceptance ends there is no other outcome than these two.
-    while most - least > 8 {
-        let middle = least.midpoint(most);
-        match compiled(&functions(middle), 16, Reduction::Sum) {
-            None => least = middle,
-            LIMIT => most = middle,
-            other => panic!("{middle} functions: {other:?}"),
-        }
-    }
-}
-
-/// Nothing within the limits ends otherwise than by a kernel or an error that says what is too large.
-/// (`cargo bench --bench bombs` measures their time and memory.)
-#[test]
-fn the_worst_formulas_compile_or_are_refused() {
-    for bomb in bombs::all() {
-        let builder = Genred::<f32>::reduction(bomb.reduction, bomb.formula)
-            .aliases(bomb.aliases)
-            .axis(Axis::J)
-            .cache(&Cache::open(Options::new().mode(Mode::Off)));
-        if let Some(kind) = kind(builder.compile()) {
-            let expected = [ErrorKind::Limit, ErrorKind::Syntax, ErrorKind::Shape];
-            assert!(expected.contains(&kind), "{}: {kind:?}", bomb.name);
-        }
-    }
-    let (formula, aliases) = bombs::aliases();
-    let aliases: Vec<&str> = aliases.iter().map(String::as_str).collect();
-    assert_eq!(kind(typing::formula(&formula, None, &aliases)), Some(ErrorKind::Syntax));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench engines [problem]`; with `sweep` as a second argument it prints register tiles of one problem.
 
+#![allow(clippy::print_stdout, clippy::if_same_then_else, reason = "a bench prints its table")]
+
 #[cfg(target_arch = "x86_64")]
 mod reference;
 
@@ -192,10 +194,10 @@ mod x86 {
         },
     ];
 
-    /// Runs of each kernel; the median counts.
-    const RUNS: usize = 9;
+    /// Runs of each kernel, by turns. The fastest counts: what else the machine does only ever adds to a run.
+    const RUNS: usize = 41;
     /// Length of a run of the fastest kernel.
-    const MICROSECONDS: usize = 8000;
+    const MICROSECONDS: usize = 1000;
 
     trait Reference: Real {
         /// A hand-written kernel over a block: rows, columns, stride, number, sums, tile.
@@ -301,6 +303,10 @@ mod x86 {
     }
 
     impl Contestant {
+        fn best(&self) -> f64 {
+            self.nanoseconds.iter().copied().fold(f64::INFINITY, f64::min)
+        }
+
         fn median(&self) -> f64 {
             let mut sorted = self.nanoseconds.clone();
             sorted.sort_by(f64::total_cmp);
@@ -467,13 +473,14 @@ mod x86 {
     }
 
     fn print(problem: &Problem, float: Float, contestants: &[Contestant]) {
-        let limit = contestants.iter().find(|c| c.name.starts_with("hand")).map(Contestant::median);
+        let limit = contestants.iter().find(|c| c.name.starts_with("hand")).map(Contestant::best);
         for c in contestants {
-            let ratio = limit.map_or(String::new(), |l| format!("{:5.2}", l / c.median()));
+            let ratio = limit.map_or(String::new(), |l| format!("{:5.2}", l / c.best()));
             println!(
-                "{:10} {float} {:18} {:8.4} ns  {ratio:5}  {}",
+                "{:10} {float} {:18} {:8.4} ns {ratio:5}  (median {:.4}) {}",
                 problem.name,
                 c.name,
+                c.best(),
                 c.median(),
                 c.note
             );
@@ -492,7 +499,7 @@ mod x86 {
         let mut contestants: Vec<Contestant> =
             hand::<T>(problem, problem.reference).into_iter().collect();
         for emitter in engines.iter().flatten() {
-            for mr in [1, 2, 3, 4, 6, 8] {
+            for mr in [1, 2, 3, 4, 6] {
                 for nr in [1, 2, 3, 4, 6] {
                     let components: &[u32] =
                         if problem.name.starts_with("vector") { &[1, 2, 5] } else { &[1] };
@@ -507,7 +514,7 @@ mod x86 {
             }
         }
         race(&mut contestants);
-        contestants.sort_by(|a, b| a.median().total_cmp(&b.median()));
+        contestants.sort_by(|a, b| a.best().total_cmp(&b.best()));
         print(problem, float, &contestants);
     }
 

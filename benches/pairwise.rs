@@ -4,6 +4,8 @@
 //! brackets how many times faster than the loop it is. `compile` is from strings to a callable kernel, `call` the time of one
 //! call at M = N = 10.
 
+#![allow(clippy::print_stdout, reason = "a bench prints its table")]
+
 use genred::cache::{Cache, Mode, Options};
 use genred::{Backend, Genred, Reduction, View};
 use std::time::{Duration, Instant};

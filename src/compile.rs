@@ -8,7 +8,7 @@ use crate::cpu::code::Native;
 use crate::cpu::launch::Launcher;
 use crate::cpu::layout::Layout;
 use crate::cpu::target::Target;
-use crate::cpu::{Emitter, Refused};
+use crate::cpu::{Code, Emitter, Refused};
 use crate::dtype::Float;
 use crate::engine::{Compiled, Engine, Plan};
 use crate::error::{Error, ErrorKind};
@@ -182,10 +182,10 @@ fn load(bytes: &[u8]) -> Result<Compiled, Error> {
 }
 
 /// The text of a stage.
-pub(crate) fn explain(plan: &Plan, compiled: &Compiled, stage: Stage) -> String {
+pub(crate) fn explain(plan: &Plan, choice: &Choice, compiled: &Compiled, stage: Stage) -> String {
     let schedule = match compiled.engine.layout() {
         Ok(layout) => layout.schedule,
-        Err(error) if matches!(stage, Stage::Schedule | Stage::Clif) => {
+        Err(error) if matches!(stage, Stage::Schedule | Stage::Clif | Stage::Asm) => {
             return format!("{error}\n");
         }
         Err(_) => Schedule::choose(
@@ -202,12 +202,32 @@ pub(crate) fn explain(plan: &Plan, compiled: &Compiled, stage: Stage) -> String 
         Stage::Typed => plan.formula.text(),
         Stage::Program => lower(plan, Functions::Intrinsic).program.text(Some(&schedule)),
         Stage::Schedule => format!("{} {schedule}\n", compiled.notes.engine),
+        Stage::Asm => {
+            let program = lower(plan, Functions::Expanded).program;
+            let emitter = emitters().into_iter().find(|e| e.name() == compiled.notes.engine);
+            match emitter.map(|emitter| emitter.emit(&program, &schedule)) {
+                Some(Ok(code)) => {
+                    format!("; {} {schedule}\n{}", compiled.notes.engine, listing(&code))
+                }
+                Some(Err(Refused(why))) => format!("refused: {why}\n"),
+                None => format!("this machine has no engine `{}`\n", compiled.notes.engine),
+            }
+        }
+        Stage::Key => key(plan, choice, Lanes::Rows, "").to_string(),
         Stage::Clif => {
             let program = lower(plan, Functions::Expanded).program;
             clif::text(&program, &schedule)
                 .unwrap_or_else(|Refused(why)| format!("refused: {why}\n"))
         }
     }
+}
+
+/// Machine code as text, where there is a disassembler for it.
+fn listing(code: &Code) -> String {
+    #[cfg(target_arch = "x86_64")]
+    return crate::cpu::wide::disassembly(code);
+    #[cfg(not(target_arch = "x86_64"))]
+    return format!("{} bytes; there is no disassembler for this processor\n", code.bytes.len());
 }
 
 /// The staged program of a plan.

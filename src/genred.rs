@@ -122,6 +122,8 @@ pub struct Genred<T> {
     backend: Backend,
     pool: Pool,
     cache: Option<Cache>,
+    /// What a text that names its own reduction was typed to.
+    stated: Option<Formula>,
     element: PhantomData<fn(T)>,
 }
 
@@ -146,8 +148,38 @@ impl<T: Element> Genred<T> {
             backend: Backend::Auto,
             pool: Pool::Current,
             cache: None,
+            stated: None,
             element: PhantomData,
         }
+    }
+
+    /// A text that names its own reduction and axis, as KeOps writes them at its lower level: `Sum_Reduction(f, t)` with t = 0
+    /// for a result row for every i and t = 1 for every j, `KMin_Reduction(f, K, t)` and the others.
+    ///
+    /// ```
+    /// use genred::{Genred, View};
+    /// let sum = Genred::<f64>::stated("Sum_Reduction(x * y, 0)", &["x = Vi(1)", "y = Vj(1)"])?.compile()?;
+    /// let (x, y) = ([2.0], [1.0, 2.0]);
+    /// let a = sum.call(&[View::new(&x, 1, 1)?, View::new(&y, 2, 1)?])?;
+    /// assert_eq!(a.as_slice(), [6.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Syntax`, `Shape` or `Limit` with the place in the text; `Syntax` too if the text is a plain formula.
+    pub fn stated(text: &str, aliases: &[&str]) -> Result<Self, Error> {
+        let Some(stated) = typing::low_level(text, aliases)? else {
+            let whole = Span::new(0, text.len() as u32);
+            let message = "this is a formula, not a reduction of one";
+            return Err(Error::at(ErrorKind::Syntax, "formula", text, whole, message)
+                .help("`Genred::reduction` takes a formula"));
+        };
+        let reduction = Reduction::from_name(&stated.reduction, stated.k).map_err(Error::usage)?;
+        let axis = if stated.rows == Category::I { Axis::J } else { Axis::I };
+        let mut genred =
+            Self::reduction(reduction, text).aliases(aliases.iter().copied()).axis(axis);
+        genred.stated = Some(stated.formula);
+        Ok(genred)
     }
 
     /// The sum over the reduced axis.
@@ -291,6 +323,7 @@ impl<T: Element> Genred<T> {
             .text(self.output.as_deref().unwrap_or(""))
             .number(self.axis.map_or(0, |axis| 1 + axis as u64))
             .number(self.accumulate as u64)
+            .number(u64::from(self.stated.is_some()))
             .text(&choice.names);
         for alias in &self.aliases {
             raw = raw.text(alias);
@@ -301,7 +334,10 @@ impl<T: Element> Genred<T> {
     /// Parse, type and check.
     fn plan(&self) -> Result<Plan, Error> {
         let aliases: Vec<&str> = self.aliases.iter().map(String::as_str).collect();
-        let formula = typing::formula(&self.formula, self.weight.as_deref(), &aliases)?;
+        let formula = match &self.stated {
+            Some(formula) => formula.clone(),
+            None => typing::formula(&self.formula, self.weight.as_deref(), &aliases)?,
+        };
         let rows = self.check(&formula)?;
         let (scheme, float) = scheme(self.accumulate, self.reduction, T::DTYPE.compute())?;
         Ok(Plan {
@@ -319,6 +355,7 @@ impl<T: Element> Genred<T> {
         let (name, dim) = (self.reduction.name(), formula.root_dim(0));
         let whole = |text: &str| Span::new(0, text.len() as u32);
         match (self.reduction.weight(), &self.weight) {
+            _ if self.stated.is_some() => {}
             (Weight::Required, None) => {
                 return Err(Error::usage(format!("`{name}` needs a weight formula")));
             }

@@ -32,12 +32,23 @@ pub enum Stage {
     Schedule,
     /// Cranelift's intermediate representation of the pair stage.
     Clif,
+    /// The machine code of the chosen engine, disassembled (on x86-64).
+    Asm,
+    /// What identifies the kernel in the cache.
+    Key,
 }
 
 impl Stage {
     /// Every stage, on the way down.
-    pub const ALL: [Stage; 5] =
-        [Stage::Parse, Stage::Typed, Stage::Program, Stage::Schedule, Stage::Clif];
+    pub const ALL: [Stage; 7] = [
+        Stage::Parse,
+        Stage::Typed,
+        Stage::Program,
+        Stage::Schedule,
+        Stage::Clif,
+        Stage::Asm,
+        Stage::Key,
+    ];
 
     /// The name that the tool takes.
     ///
@@ -51,6 +62,8 @@ impl Stage {
             Stage::Program => "program",
             Stage::Schedule => "schedule",
             Stage::Clif => "clif",
+            Stage::Asm => "asm",
+            Stage::Key => "key",
         }
     }
 }
@@ -265,7 +278,8 @@ impl<T: Element> Kernel<T> {
     /// # Ok::<(), genred::Error>(())
     /// ```
     pub fn explain(&self, stage: Stage) -> String {
-        compile::explain(&self.inner.plan, &self.inner.by_rows, stage)
+        let Inner { plan, choice, by_rows, .. } = &*self.inner;
+        compile::explain(plan, choice, by_rows, stage)
     }
 
     pub(crate) fn selection(&self) -> Option<Selection> {

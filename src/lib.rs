@@ -1,4 +1,44 @@
-//! Reductions over all pairs of points, compiled from a formula string.
+//! Reductions over all pairs of points, `a_i = Reduce_j F(x_i, y_j, p)`, compiled from a formula string in about a millisecond,
+//! without a toolchain and without ever building the M x N matrix.
+//!
+//! ```
+//! use genred::{View, generic_sum};
+//! // A Gaussian kernel density: for every point x_i the sum over all y_j.
+//! let kde = generic_sum::<f32>("Exp(-g * SqDist(x, y))", "a = Vi(1)", &["x = Vi(3)", "y = Vj(3)", "g = Pm(1)"])?;
+//! let (x, y) = (vec![0.25f32; 100 * 3], vec![0.75f32; 200 * 3]);
+//! let a = kde.call(&[View::new(&x, 100, 3)?, View::new(&y, 200, 3)?, View::vector(&[2.0])])?;
+//! assert!((a[(0, 0)] - 200.0 * (-1.5f32).exp()).abs() < 1e-3);
+//! # Ok::<(), genred::Error>(())
+//! ```
+//!
+//! [`generic_sum`], [`generic_logsumexp`], [`generic_argmin`] and [`generic_argkmin`] cover the common reductions; [`Genred`] builds any
+//! [`Reduction`] with every option. A [`Kernel`] is called on [`View`]s: slices with a shape and strides, or ndarray views.
+//! [`Kernel::grad`] and [`Kernel::diff`] differentiate a whole reduction; [`Kernel::partial`] computes it in pieces, anywhere. A mistake is an
+//! [`Error`] that shows the place and names the alias and the dims.
+//!
+//! # The way down
+//!
+//! A formula is parsed into a flat tree (`syntax`) and typed into a graph of operations on vectors of known length, each with how
+//! often it changes: never, once a call, with the row, with the column, with the pair (`formula`). For a reduction (`reduce`) it is
+//! lowered to one small scalar program, staged by how often each value changes (`loops`). A schedule lays the program over a
+//! machine: what runs along vector lanes, how many rows and columns a register tile holds (`schedule`). Three native engines emit it:
+//! Cranelift with 128-bit vectors everywhere, an emitter of our own with 256 and 512 bits on x86-64 (`cpu`). The code is kept in memory
+//! and on disk ([`cache`]), and a call packs its arrays into tiles and sweeps groups of rows over them in parallel (`cpu::launch`).
+//! The file `compile.rs` names each step in order; [`Kernel::explain`] shows what each made of a formula.
+//!
+//! `eval` is the definition of what formulas mean: an interpreter in float64 that shares no code with the lowering. Every engine is
+//! tested against it, and all engines agree with each other bit for bit.
+//!
+//! # What always holds
+//!
+//! * Parsing touches no file and no clock, never recurses, and never panics, whatever the text.
+//! * Every input is checked before a pointer is formed; nothing outside a view is ever read.
+//! * A row's result depends on its own inputs, the columns and the shape class alone: not on the number of threads, on other rows, or
+//!   on how the arrays are laid out.
+//! * A compile or a call never fails because of the cache.
+//! * Nothing silently changes the accuracy of an algorithm: squared distances are sums of squared differences.
+
+#![allow(rustdoc::private_intra_doc_links, reason = "hidden modules name their own parts")]
 
 #[doc(hidden)]
 pub mod alias;
@@ -27,6 +67,7 @@ pub mod schedule;
 #[doc(hidden)]
 pub mod syntax;
 
+pub mod expr;
 pub mod generic;
 pub mod genred;
 pub mod gradient;

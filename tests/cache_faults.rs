@@ -442,6 +442,12 @@ fn fault_13_what_is_no_file_of_ours() {
     fs::remove_file(&file).unwrap();
     let made = std::process::Command::new("mkfifo").arg(&file).status().expect("mkfifo runs");
     assert!(made.success());
+    let (done, is_done) = std::sync::mpsc::channel();
+    let (waiting, wanted) = (cache.clone(), key.clone());
+    std::thread::spawn(move || done.send(waiting.load(&wanted, ANY_HOST).map(|_| ())));
+    let loaded = is_done.recv_timeout(Duration::from_secs(20)).expect("loading waits for a writer");
+    assert_eq!(loaded, Err(Miss::Rejected(Reason::NotAFile)));
+    assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
     rejected(Reason::NotAFile);
     fs::remove_file(&file).unwrap();
     let socket = std::os::unix::net::UnixListener::bind(&file);
@@ -627,6 +633,28 @@ fn fault_21_every_call_fails_once() {
 }
 
 #[test]
+fn fault_21_interrupted_calls_are_repeated() {
+    for publication in [Publication::Unnamed, Publication::Renamed] {
+        for name in ["open_dir", "stat_dir", "open", "read", "create_unnamed", "create", "write"] {
+            let (_temp, dir) = temp();
+            let faulty = Faulty::new();
+            let cache = Cache::open(options(&dir).fs(faulty.clone()).publication(publication));
+            obtain(&cache, &key(1));
+            // Every second call of a kind is interrupted.
+            let mut calls = 0;
+            faulty.hook(move |call, _| {
+                calls += u32::from(call == name);
+                (call == name && calls % 2 == 1).then(|| Errno::INTR.into())
+            });
+            assert_eq!(obtain(&cache, &key(1)), Origin::Disk, "{name}");
+            assert_eq!(obtain(&cache, &key(2)), Origin::Compiled);
+            assert_eq!(obtain(&cache, &key(2)), Origin::Disk, "{name}");
+            assert_eq!((cache.stats().stores, cache.stats().unreadable), (2, 0), "{name}");
+        }
+    }
+}
+
+#[test]
 fn fault_21_everything_fails() {
     for error in [Errno::IO, Errno::INTR, Errno::AGAIN, Errno::NOSPC, Errno::MFILE, Errno::STALE] {
         for from in [1, 5, 10, 15, 20, 25, 30, 40] {
@@ -691,6 +719,15 @@ fn fault_22_quota_and_foreign_files() {
         assert!(shard.join("directory").exists() && dir.join("v1/foreign").exists());
         assert_eq!(cache.list().len(), 0);
     }
+    // The clock of the machine that wrote the others is ahead: the entry just written is the oldest, and stays.
+    let (_temp, dir) = temp();
+    let cache = Cache::open(options(&dir).max_size(16 * 4 * size).evict_every(1));
+    for key in &keys[..10] {
+        obtain(&cache, key);
+        assert!(file_of(&dir, key).exists(), "the entry just written was evicted");
+        set_modified(&file_of(&dir, key), SystemTime::now() + HOUR);
+    }
+    assert!(cache.stats().evicted > 5);
     // An entry larger than a shard's part is not stored at all.
     let (_temp, dir) = temp();
     let cache = Cache::open(options(&dir).max_size(16 * 4096 - 1));
@@ -731,6 +768,28 @@ fn fault_22_evicted_while_being_read() {
             }
         }
     }
+}
+
+#[test]
+fn fault_22_replaced_before_it_is_removed() {
+    // Garbage is read; before it is removed, another process has put a good entry in its place.
+    let (_temp, dir) = temp();
+    let faulty = Faulty::new();
+    let cache = Cache::open(options(&dir).fs(faulty.clone()));
+    plant(&dir, &key(22), b"garbage");
+    let elsewhere = dir.clone();
+    let mut replaced = false;
+    faulty.hook(move |name, _| {
+        if name == "stat_at" && !replaced {
+            replaced = true;
+            plant(&elsewhere, &key(22), &entry_bytes(&key(22)));
+        }
+        None
+    });
+    assert_eq!(obtain(&cache, &key(22)), Origin::Compiled);
+    faulty.unhook();
+    assert_eq!(cache.stats().lost_races, 1, "the good entry was removed");
+    assert_eq!(obtain(&cache, &key(22)), Origin::Disk);
 }
 
 #[test]
@@ -1030,4 +1089,138 @@ fn a_refusal_names_the_directory_at_fault() {
     let expected =
         format!("`{}` can be written by others (mode 0775; try chmod go-w)", shared.display());
     assert_eq!(text, expected);
+}
+
+/// A random life: whatever is done to the cache in whatever order, and whichever calls fail meanwhile, results are right.
+#[test]
+fn random_operations_with_random_faults() {
+    let errors = [Errno::IO, Errno::INTR, Errno::NOSPC, Errno::STALE, Errno::NOENT, Errno::EXIST];
+    let (mut operations, mut hits, mut faults) = (0u64, 0u64, 0u64);
+    for seed in 0..300u64 {
+        let mut bits = blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof();
+        let mut random = move |below: u64| {
+            let mut bytes = [0; 8];
+            bits.fill(&mut bytes);
+            u64::from_le_bytes(bytes) % below
+        };
+        let (_temp, dir) = temp();
+        let faulty = Faulty::new();
+        let publication = [Publication::Unnamed, Publication::Renamed][random(2) as usize];
+        let limit = [16 * 4096, 16 * 3 * 4096, 1 << 30][random(3) as usize];
+        let options = |fs: Arc<Faulty>| {
+            options(&dir).fs(fs).publication(publication).max_size(limit).evict_every(2)
+        };
+        let mut cache = Cache::open(options(faulty.clone()));
+        for _ in 0..40 {
+            operations += 1;
+            let n = random(6);
+            if random(4) == 0 {
+                faulty.fail_call(1 + random(12), errors[random(6) as usize]);
+                faults += 1;
+            }
+            match random(12) {
+                0 => plant(&dir, &key(n), &entry_bytes(&key(n))[..random(400) as usize]),
+                1 => plant(&dir, &key(n), &entry_bytes(&key(random(6)))),
+                2 => {
+                    let _ = fs::remove_dir_all(dir.join("v1").join(&key(n).hex()[..1]));
+                }
+                3 => cache = Cache::open(options(faulty.clone())),
+                4 => {
+                    cache.prune(Some(random(8) * 4096), Some(days(random(3))));
+                }
+                5 => {
+                    cache.verify(Remove::Bad);
+                }
+                6 => {
+                    let now = SystemTime::now() + days(10);
+                    faulty.clock(now - days(random(20)));
+                }
+                _ => hits += u64::from(obtain(&cache, &key(n)) == Origin::Disk),
+            }
+        }
+        faulty.unhook();
+        let cache = Cache::open(open_options(&dir));
+        for n in 0..6 {
+            obtain(&cache, &key(n));
+            assert_eq!(obtain(&cache, &key(n)), Origin::Disk, "seed {seed}");
+        }
+        assert!(cache.verify(Remove::Nothing).bad.is_empty(), "seed {seed}");
+    }
+    println!("{operations} operations, {faults} faults, {hits} hits: all results right");
+    assert!(hits > 1000 && faults > 1000);
+}
+
+fn open_options(dir: &Path) -> Options {
+    cache::options(dir)
+}
+
+/// Collects the warnings of this thread.
+#[derive(Clone, Default)]
+struct Warnings(Arc<std::sync::Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "genred::cache" && *metadata.level() <= tracing::Level::WARN
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Text(String);
+        impl tracing::field::Visit for Text {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                if field.name() == "message" {
+                    self.0 = format!("{value:?}");
+                }
+            }
+        }
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        self.0.lock().unwrap().push(text.0);
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn warnings_are_given_once_a_reason() {
+    let warnings = Warnings::default();
+    let taken = || std::mem::take(&mut *warnings.0.lock().unwrap());
+    tracing::subscriber::with_default(warnings.clone(), || {
+        let (_temp, dir) = temp();
+        let cache = open(&dir);
+        for n in 0..10 {
+            obtain(&cache, &key(n));
+            obtain(&cache, &key(n));
+        }
+        assert_eq!(taken(), Vec::<String>::new(), "nothing is wrong");
+        for n in 0..10 {
+            plant(&dir, &key(n), b"garbage");
+            obtain(&cache, &key(n));
+        }
+        assert_eq!(taken(), ["entry not used: The file is too small or too large to be an entry."]);
+        plant(&dir, &key(0), &entry_bytes(&key(1)));
+        obtain(&cache, &key(0));
+        assert_eq!(taken(), ["entry not used: The entry is another key's."]);
+        chmod(&dir, 0o777);
+        let cache = open(&dir);
+        let refused = taken();
+        assert_eq!(refused.len(), 1);
+        assert!(refused[0].starts_with("kernels are not cached: `"), "{refused:?}");
+        obtain(&cache, &key(0));
+        obtain(&cache, &key(1));
+        assert_eq!(taken(), Vec::<String>::new(), "said already");
+        chmod(&dir, 0o700);
+        let faulty = Faulty::new();
+        let cache = Cache::open(options(&dir).fs(faulty.clone()));
+        faulty.hook(|name, _| (name == "write").then(|| Errno::NOSPC.into()));
+        for n in 100..110 {
+            obtain(&cache, &key(n));
+        }
+        let full = taken();
+        assert_eq!(full.len(), 1);
+        assert!(full[0].starts_with("kernels are no longer stored: The disk or the quota is full"));
+    });
 }

@@ -70,7 +70,7 @@ impl Point {
 
 fn position(name: &str) -> usize {
     let named = |alias: &&str| alias.starts_with(&format!("{name} ="));
-    EXAMPLE_ALIASES.iter().position(|alias| named(&alias)).expect("an alias")
+    EXAMPLE_ALIASES.iter().position(named).expect("an alias")
 }
 
 #[track_caller]
@@ -136,9 +136,9 @@ fn check(text: &str, seed: u64) {
             let (u, e) = (numbers.vector(width), numbers.vector(dim));
             let Some(expected) = difference(&f, &point, at, &u) else { continue };
             compared += 1;
-            let forward = point.with(&[u.clone()]).evaluate(&diff);
+            let forward = point.with(std::slice::from_ref(&u)).evaluate(&diff);
             close(&forward, &expected, 2e-8, &format!("Diff({text}, {name})"));
-            let backward = point.with(&[e.clone()]).evaluate(&grad);
+            let backward = point.with(std::slice::from_ref(&e)).evaluate(&grad);
             assert_eq!(backward.len(), width);
             let (a, b) = (dot(&e, &forward), dot(&backward, &u));
             let scale = e.iter().zip(&forward).map(|(a, b)| (a * b).abs()).sum::<f64>();
@@ -391,9 +391,10 @@ fn values_that_the_reference_states() {
     );
     // By definition: axis q of the kept ones goes to place perm[q].
     let tensor = at("TensorDot(x, y, [2, 3], [2, 3], [], [], [2, 0, 3, 1])", &six, &six, 0.0);
-    for k in 0..36 {
+    assert_eq!(tensor.len(), 36);
+    for (k, value) in tensor.iter().enumerate() {
         // Result sizes: kept (f: 2, 3; g: 2, 3) placed at 2, 0, 3, 1 gives [3, 3, 2, 2].
         let (a, b, c, d) = (k / 12, k / 4 % 3, k / 2 % 2, k % 2);
-        assert_eq!(tensor[k], six[c * 3 + a] * six[d * 3 + b], "component {k}");
+        assert_eq!(*value, six[c * 3 + a] * six[d * 3 + b], "component {k}");
     }
 }

@@ -234,7 +234,7 @@ fn every_example_is_typed() {
         let formula = typing::formula(row.example, None, &EXAMPLE_ALIASES);
         formula.unwrap_or_else(|e| panic!("{}\n{e}", row.example));
         let is_used = |name: &&str| row.example.contains(&format!("{name}("));
-        assert!(row.names.iter().any(|name| is_used(&name)), "{} is not used", row.name());
+        assert!(row.names.iter().any(is_used), "{} is not used", row.name());
     }
     for (title, first) in table::SECTIONS {
         assert!(table::find(first).is_some(), "{title} begins with {first}");

@@ -1,5 +1,7 @@
 //! The fuzz targets on stable: every input that once failed, and a few seeded ones, through the same code that libFuzzer runs.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use genred::formula::table;
 use genred::formula::typing;
 use genred_fuzz_bodies::differential::{self, Verdict};

@@ -1,5 +1,7 @@
 //! Derivatives of reductions against central differences of the oracle.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use genred::{Backend, Genred, Kernel, Reduction, View};
 
 const M: usize = 5;

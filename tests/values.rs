@@ -1,9 +1,9 @@
-#![allow(clippy::print_stdout, reason = "a suite says what it did not run")]
 //! The value suite: every case of tests/values/*.toml on the oracle and on every engine.
 //!
 //! The oracle must give the expected numbers; engines must stay within the oracle's bounds, at the case's own sizes and around
 //! every edge of lanes, blocks, chunks and tiles, with packed, row-strided and column-strided arguments. Components of which the
 //! bound says nothing are counted and printed, not compared.
+#![allow(clippy::print_stdout, reason = "a suite says what it did not compare")]
 
 mod suite;
 
@@ -15,7 +15,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use serde::Deserialize;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use suite::{Call, Engine, LAYOUTS, Problem, Tally};
+use suite::{Call, LAYOUTS, Problem, Tally};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -6,7 +6,8 @@
 
 Each cell is the median time of a pair in nanoseconds over --repeat calls after a first one that is not counted (compilation,
 page faults); in brackets how many times longer than genred's. A peer that cannot express a problem is left out. NumPy works in
-chunks of rows, so that nothing larger than --chunk megabytes is made.
+chunks of rows, so that the matrix of a chunk takes about --chunk megabytes; NumPy and JAX expand squared distances, so that
+BLAS does the work.
 """
 import argparse
 import json
@@ -22,7 +23,7 @@ parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("problems", nargs="*", help="parts of problem names; all if none is given")
 parser.add_argument("--threads", type=int, default=1)
 parser.add_argument("--repeat", type=int, default=7)
-parser.add_argument("--chunk", type=int, default=64, help="megabytes of a NumPy chunk")
+parser.add_argument("--chunk", type=int, default=1, help="megabytes of a chunk of NumPy and JAX: about a cache")
 parser.add_argument("--genred", default=str(Path(__file__).resolve().parents[2] / "target/release/genred"))
 parser.add_argument("--svg", help="write the plot here")
 options = parser.parse_args()
@@ -126,10 +127,9 @@ def pairwise(xp, problem, a, rows):
     y = a["y"]
     if problem.name.startswith("(x|y)"):
         return x @ y.T
-    if problem.arguments["x"][1] > 3:  # BLAS does the work
-        square = (x * x).sum(1)[:, None] + (y * y).sum(1)[None, :]
-        return square - 2 * (x @ y.T)
-    return ((x[:, None, :] - y[None, :, :]) ** 2).sum(-1)
+    # The expanded form, for which BLAS does the work: faster than differences, and less accurate.
+    square = (x * x).sum(1)[:, None] + (y * y).sum(1)[None, :] - 2 * (x @ y.T)
+    return xp.maximum(square, 0)
 
 
 def reduced(xp, problem, a, rows):
@@ -163,7 +163,7 @@ def reduced(xp, problem, a, rows):
 
 
 def numpy_peer(problem):
-    bytes_a_row = problem.n * max(3, 1) * problem.arrays["x"].itemsize
+    bytes_a_row = problem.n * problem.arrays["x"].itemsize
     step = max(1, options.chunk * 2**20 // bytes_a_row)
 
     def call():

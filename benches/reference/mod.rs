@@ -4,7 +4,14 @@
 //! `y[slot * stride + column]`, an accumulator a row. They cut corners where the library may not: coordinates come
 //! pre-scaled, and neither infinities nor NaN are cared for.
 
-#![allow(clippy::missing_safety_doc, clippy::excessive_precision, reason = "benchmark code")]
+#![allow(
+    clippy::missing_safety_doc,
+    clippy::undocumented_unsafe_blocks,
+    clippy::excessive_precision,
+    clippy::approx_constant,
+    unreachable_pub,
+    reason = "benchmark code: every pointer is into the buffers that the bench made for the layout above"
+)]
 
 /// (2^r - 1)/r on |r| <= 1/2, lowest power first.
 const EXP2_F32: [f32; 6] = [

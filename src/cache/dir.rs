@@ -4,7 +4,7 @@
 //! them where they are. The path is walked once, from the root, one directory at a time, and what was checked is what is used
 //! ever after: a directory swapped behind our back is not even seen.
 
-use super::fs::{Dir, Fs, Kind, Meta};
+use super::fs::{Dir, Fs, Kind, Meta, again};
 use super::publish;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -146,7 +146,7 @@ impl Walk<'_> {
 
     /// Enter the next directory.
     fn step(&mut self, name: &OsStr, role: Role, missing: Missing) -> Result<(), Refusal> {
-        let dir = match self.fs.open_dir(&self.at, name) {
+        let dir = match again(|| self.fs.open_dir(&self.at, name)) {
             Ok(dir) => dir,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if missing == Missing::Report {
@@ -248,7 +248,7 @@ impl Root {
 
     /// Open a shard; its directory is checked each time, so that it may come and go.
     pub fn shard(&self, fs: &dyn Fs, shard: &OsStr) -> io::Result<Result<Dir, ()>> {
-        let dir = match fs.open_dir(&self.versioned, shard) {
+        let dir = match again(|| fs.open_dir(&self.versioned, shard)) {
             Ok(dir) => dir,
             Err(error) => {
                 let odd = error.kind() != io::ErrorKind::NotFound
@@ -256,7 +256,7 @@ impl Root {
                 return if odd { Ok(Err(())) } else { Err(error) };
             }
         };
-        let meta = fs.stat_dir(&dir)?;
+        let meta = again(|| fs.stat_dir(&dir))?;
         Ok(if distrust(fs, &meta, Role::Cache(self.tier)).is_some() { Err(()) } else { Ok(dir) })
     }
 

@@ -118,7 +118,7 @@ fn read(fs: &dyn Fs, file: &File, size: u64) -> io::Result<Vec<u8>> {
 fn attempt(fs: &dyn Fs, root: &Root, key: &Key, host_features: u64) -> Attempt {
     let (shard_name, name) = dir::names(&key.hex());
     let rejected = Attempt::Rejected;
-    let shard = match fs::again(|| root.shard(fs, &shard_name)) {
+    let shard = match root.shard(fs, &shard_name) {
         Ok(Ok(shard)) => shard,
         Ok(Err(())) => return rejected(Reason::Shard, None),
         Err(error) => return error.into(),

@@ -4,6 +4,24 @@
 //! of it runs, and whatever is wrong with it costs the time to compile again, never a wrong result and never an error. The format
 //! and the protocol are written down in `cache-format.md`; this module knows nothing of formulas or instruction sets.
 //!
+//! # For users
+//!
+//! *Where it is.* In `genred` in the platform's directory for caches: `~/.cache/genred` on Linux. `GENRED_CACHE_DIR`, or
+//! [`Options::dir`], puts it elsewhere. `genred cache path` prints it.
+//!
+//! *How big it gets.* At most 512 MiB, or `GENRED_CACHE_MAX_SIZE` (`64M`, `2G`); kernels not used for 90 days go in any case.
+//!
+//! *How to turn it off.* `GENRED_CACHE=off`. With `ro` nothing on disk is changed, with `refresh` everything is compiled anew and
+//! replaced. Kernels of this program are found in memory in any case.
+//!
+//! *What happens when it is broken.* Nothing. Nobody ever has to clear it, and it may be cleared at any time.
+//!
+//! *Who can put kernels there.* Only this user. A directory that somebody else owns or can write to is not used: then kernels are
+//! kept in memory, and [`Cache::refused`] says which directory is at fault. `GENRED_CACHE_SYSTEM` names a second one that
+//! root may own as well and that is only read, for images and clusters that ship kernels.
+//!
+//! # For readers of the code
+//!
 //! ```text
 //! key      fields -> Key {bytes, digest}          entry    Key, code <-> bytes of a file; decoding is total
 //! dir      where, and whether it can be trusted   publish  bytes -> a name in a shard, whole or not at all

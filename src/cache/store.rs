@@ -3,7 +3,7 @@
 use super::dir::{self, Missing, Root, Tier};
 use super::entry::{self, Compiled};
 use super::evict::{self, Limits};
-use super::fs::{self, Dir};
+use super::fs::Dir;
 use super::key::Key;
 use super::publish::{self, Existing, Path, Published};
 use super::stats::{StoreFailure, add};
@@ -96,7 +96,7 @@ impl Cache {
     fn publish(&self, root: &Root, key: &Key, bytes: &[u8]) -> io::Result<Published> {
         let fs = self.fs();
         let (shard_name, name) = dir::names(&key.hex());
-        let shard: Dir = match fs::again(|| root.make_shard(fs, &shard_name))? {
+        let shard: Dir = match root.make_shard(fs, &shard_name)? {
             Ok(shard) => shard,
             // Somebody made it a link or opened it to others; nothing is written there.
             Err(()) => return Err(io::ErrorKind::PermissionDenied.into()),

@@ -7,7 +7,7 @@
 //!
 //! A *block* is `B = mr * W` lanes. Layouts, in elements of `T` (`s` is a slot of the space):
 //!
-//! | space | [`Lanes::Rows`] | [`Lanes::Columns`] |
+//! | space | `Lanes::Rows` | `Lanes::Columns` |
 //! |---|---|---|
 //! | `Param` | `param[s]` | same |
 //! | `Row`, `Out` | `row[s * B + lane]`: a block of rows | same; `pair` gets `row` already advanced to its one row and reads lane 0 |
@@ -22,9 +22,9 @@
 //! * `pair` runs the passes for each chunk of columns `first .. first + count` (`first` is a multiple of `chunk`, the last
 //!   chunk may be partial). It returns `done << 1 | hit`: `done` counts the columns consumed from `first`; `hit` is 1 if an
 //!   `exit_if_any` ended it, after which the launcher looks at `Tile` and calls again with `first + done`.
-//!   With [`Lanes::Columns`], column `c` belongs to virtual lane `c % L`; lanes beyond the last column keep their
+//!   With `Lanes::Columns`, column `c` belongs to virtual lane `c % L`; lanes beyond the last column keep their
 //!   accumulators unchanged, and columns may be read (not used) up to the next multiple of `L`, within the padded tile.
-//! * Pointers are 64-byte aligned except `row` with [`Lanes::Columns`]; `first` and `count` are checked by the launcher.
+//! * Pointers are 64-byte aligned except `row` with `Lanes::Columns`; `first` and `count` are checked by the launcher.
 
 #![deny(clippy::disallowed_methods)]
 

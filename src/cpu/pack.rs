@@ -52,29 +52,55 @@ pub(super) fn points<T: Element, C: Real>(
     }
 }
 
-/// Short points: the components of a point are read together, and each slot is written in order.
+/// Points that are transposed together: as many values as a 256-bit store takes of float32.
+const GROUP: usize = 8;
+
+/// Short points: `GROUP` whole points are read, and as many values of each slot are written at once.
 fn transpose<const D: usize, T: Element, C: Real>(from: &[T], slots: &mut [C], stride: usize) {
-    let count = from.len() / D;
     let (points, _) = from.as_chunks::<D>();
-    for k in 0..D {
-        for (slot, point) in slots[k * stride..][..count].iter_mut().zip(points) {
-            *slot = C::load(point[k]);
+    let (groups, rest) = points.as_chunks::<GROUP>();
+    for (g, group) in groups.iter().enumerate() {
+        for k in 0..D {
+            let values: [C; GROUP] = std::array::from_fn(|p| C::load(group[p][k]));
+            slots[k * stride + g * GROUP..][..GROUP].copy_from_slice(&values);
+        }
+    }
+    let done = groups.len() * GROUP;
+    for (p, point) in rest.iter().enumerate() {
+        for k in 0..D {
+            slots[k * stride + done + p] = C::load(point[k]);
         }
     }
 }
 
-/// Points a block of the transposition of long ones: a cache line of float32 in each slot.
-const BLOCK: usize = 16;
+/// Components of a square that is transposed in registers.
+const SQUARE: usize = 4;
 
-/// Long points, in blocks that stay in cache.
+/// Long points: squares of `SQUARE` points by as many components; what does not fill one is copied value by value.
 fn transpose_long<T: Element, C: Real>(from: &[T], dim: usize, slots: &mut [C], stride: usize) {
-    for (b, block) in from.chunks(BLOCK * dim).enumerate() {
-        let points = block.len() / dim;
-        for k in 0..dim {
-            let slot = &mut slots[k * stride + b * BLOCK..][..points];
-            for (p, value) in slot.iter_mut().enumerate() {
-                *value = C::load(block[p * dim + k]);
+    let squares = dim / SQUARE;
+    let whole = from.len() / dim / SQUARE * SQUARE;
+    for (g, group) in from[..whole * dim].chunks_exact(SQUARE * dim).enumerate() {
+        let rows: [&[T]; SQUARE] = std::array::from_fn(|p| &group[p * dim..][..dim]);
+        for q in 0..squares {
+            let square: [[T; SQUARE]; SQUARE] = std::array::from_fn(|p| {
+                *rows[p][q * SQUARE..].first_chunk().expect("it is inside")
+            });
+            let column = |k: usize| -> [C; SQUARE] { square.map(|row| C::load(row[k])) };
+            for k in 0..SQUARE {
+                let to = (q * SQUARE + k) * stride + g * SQUARE;
+                slots[to..][..SQUARE].copy_from_slice(&column(k));
             }
+        }
+        for k in squares * SQUARE..dim {
+            for (p, row) in rows.iter().enumerate() {
+                slots[k * stride + g * SQUARE + p] = C::load(row[k]);
+            }
+        }
+    }
+    for (p, point) in from.chunks_exact(dim).enumerate().skip(whole) {
+        for (k, value) in point.iter().enumerate() {
+            slots[k * stride + p] = C::load(*value);
         }
     }
 }

@@ -27,7 +27,7 @@ pub struct Pairs<'a, T> {
     pub state: &'a mut [T],
     /// `Tile` slots of one chunk.
     pub tile: &'a mut [T],
-    /// [`Stages::scratch`] elements.
+    /// As many elements as [`Layout::scratch`] says.
     pub scratch: &'a mut [T],
     /// Columns within the tile; the start is a multiple of the chunk.
     pub columns: Range<usize>,

@@ -330,13 +330,13 @@ impl Graph {
             return Ok(None);
         }
         let mut made = Vec::with_capacity(parts.len());
-        for k in 0..parts.len() {
+        for (k, dim) in parts.iter().enumerate() {
             let operands: Vec<NodeId> = args
                 .iter()
                 .map(|a| if self.dim(*a) > 1 { self.get(*a).args[k] } else { *a })
                 .collect();
             let part = self.map(op.clone(), &operands)?;
-            made.push(self.repeated(part, parts[k])?);
+            made.push(self.repeated(part, *dim)?);
         }
         match layout {
             Op::Gather { start, axes } => self.gather(made[0], start, &axes).map(Some),

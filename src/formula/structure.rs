@@ -79,7 +79,8 @@ impl Graph {
         for arg in args {
             match self.parts_of(*arg) {
                 (Op::Concat, inner) => {
-                    for part in inner.to_vec() {
+                    let inner = inner.to_vec();
+                    for part in inner {
                         self.append(&mut parts, part)?;
                     }
                 }

@@ -110,3 +110,34 @@ fn without_a_cache_everything_else_works() {
     let shown = folder.command(["doctor"]).env("GENRED_CACHE", "off").output().unwrap();
     assert!(String::from_utf8(shown.stdout).unwrap().contains("cache       off"));
 }
+
+#[test]
+fn a_warmed_folder_serves_kernels_that_nobody_compiled() {
+    let folder = Folder::new();
+    let list = "# the kernels of an image\n\n\
+        Sum \"Square(x)\" 'a = Vi(3)' 'x = Vi(3)'\n\
+        ArgMin 'SqDist(x, y)' 'a = Vi(1)' 'x = Vi(3)' 'y = Vj(3)' --dtype float64\n";
+    fs::write(folder.path("list"), list).unwrap();
+    let said = folder.ok(&["warm", "list", "--dir", "shipped"]);
+    assert!(said.starts_with("4 kernels compiled, 0 there already"), "{said}");
+    let again = folder.ok(&["warm", "list", "--dir", "shipped"]);
+    assert!(again.starts_with("0 kernels compiled, 4 there already"), "{again}");
+    let shipped = fs::canonicalize(folder.path("shipped")).unwrap();
+    let x = fixture("little_f4.npy");
+    let reduce = ["reduce", "Sum", "Square(x)", "a = Vi(3)", "x = Vi(3)", "--in", &x];
+    let mut command = folder.command(reduce.iter().chain(&["--out", "a.npy", "--stats", "json"]));
+    let output = command.env("GENRED_CACHE_SYSTEM", shipped).output().unwrap();
+    let line = String::from_utf8(output.stdout).unwrap();
+    assert!(line.contains("\"origin\": \"system\""), "{line}");
+}
+
+#[test]
+fn a_wrong_line_of_a_list_is_named() {
+    let folder = Folder::new();
+    fs::write(folder.path("list"), "\nSum \"Sqare(x)\" \"a = Vi(3)\" \"x = Vi(3)\"\n").unwrap();
+    let said = folder.run(&["warm", "list", "--dir", "shipped"]);
+    assert!(!said.success);
+    let said = said.stderr;
+    assert!(said.contains("list, line 2: unknown operation `Sqare`"), "{said}");
+    assert!(said.contains("did you mean `Square`?"), "{said}");
+}

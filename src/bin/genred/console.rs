@@ -29,6 +29,15 @@ impl Failure {
     }
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Message(message) => f.write_str(message),
+            Failure::Closed => f.write_str("nobody reads the output"),
+        }
+    }
+}
+
 impl From<genred::Error> for Failure {
     fn from(error: genred::Error) -> Self {
         Failure::Message(error.to_string())

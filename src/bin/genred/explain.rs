@@ -11,7 +11,12 @@ Examples:
   genred explain Sum \"Exp(-g * SqNorm2(x - y)) * b\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" \"b = Vj(1)\" \"g = Pm(1)\" --stage program
   genred explain ArgMin \"SqDist(x, y)\" \"a = Vi(1)\" \"x = Vi(100)\" \"y = Vj(100)\" --dtype float64";
 
-const DTYPES: [DType; 3] = [DType::F16, DType::F32, DType::F64];
+pub(crate) const DTYPES: [DType; 3] = [DType::F16, DType::F32, DType::F64];
+
+/// The dtype of one of the names that clap lets through.
+pub(crate) fn dtype(name: &str) -> DType {
+    DTYPES.into_iter().find(|dtype| dtype.name() == name).unwrap_or(DType::F32)
+}
 
 /// Arguments of `genred explain`.
 #[derive(clap::Args)]
@@ -34,10 +39,10 @@ impl Explain {
     /// # Errors
     /// If a text is wrong or no engine takes the formula.
     pub(crate) fn run(self) -> Result<(), Failure> {
-        match DTYPES.iter().find(|dtype| dtype.name() == self.dtype) {
-            Some(DType::F16) => self.explain::<f16>(),
-            Some(DType::F64) => self.explain::<f64>(),
-            Some(DType::F32) | None => self.explain::<f32>(),
+        match dtype(&self.dtype) {
+            DType::F16 => self.explain::<f16>(),
+            DType::F32 => self.explain::<f32>(),
+            DType::F64 => self.explain::<f64>(),
         }
     }
 

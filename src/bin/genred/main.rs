@@ -17,6 +17,7 @@ mod problem;
 mod random;
 mod reduce;
 mod threads;
+mod warm;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -48,6 +49,9 @@ enum Command {
     /// Look at and tidy the kernel cache on disk
     #[command(subcommand)]
     Cache(cache::Cache),
+    /// Compile a list of reductions into a cache ahead of their use
+    #[command(after_help = warm::EXAMPLES)]
+    Warm(warm::Warm),
     /// Say what this machine offers and which engine is chosen
     Doctor,
 }
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         Command::Ops(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::Cache(command) => command.run(),
+        Command::Warm(command) => command.run(),
         Command::Doctor => doctor::run(),
     };
     console::exit(result)

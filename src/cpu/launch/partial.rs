@@ -1,7 +1,7 @@
 //! Partial results: accumulators of all rows for some of the columns, independent of the engine that made them.
 
 use super::tree::Place;
-use super::{Job, Launcher, Lists, Out, Selection, Workspace, held_tiles};
+use super::{Job, Launcher, Lists, Out, Selection, Workspace};
 use crate::dtype::{Element, Real};
 use crate::schedule::{LANES_OVER_COLUMNS, Lanes};
 use std::collections::BTreeMap;
@@ -45,7 +45,7 @@ impl<C: Real> Launcher<C> {
         let Workspace { param, panel, waiting } = &mut workspace;
         self.prepare_param(job, param);
         let sweep = self.sweep(job, param.as_slice(), threads);
-        sweep.panels(sweep.tiles_of_job(), held_tiles(self.layout()), panel, waiting);
+        sweep.panels(0..job.rows, sweep.tiles_of_job(), sweep.held_tiles(threads), panel, waiting);
         match &mut result {
             Partial::Selected(values, indices) => {
                 values.clear();

@@ -23,8 +23,6 @@ pub(super) struct Allocated {
     pub(super) scratch: usize,
     /// General registers that are written, a bit each.
     pub(super) written: u16,
-    /// Vector registers that were written to spill slots: 0 where everything fits.
-    pub(super) spills: usize,
 }
 
 /// Where a value is.
@@ -53,7 +51,6 @@ struct Allocator<'a> {
     free: [Vec<i32>; 2],
     scratch: usize,
     written: u16,
-    spills: usize,
     position: u32,
     labels: u32,
     failure: Option<&'static str>,
@@ -76,7 +73,6 @@ pub(super) fn allocate(f: &Function, isa: Isa, scratch: usize) -> Result<Allocat
         free: [Vec::new(), Vec::new()],
         scratch: scratch.next_multiple_of(64),
         written: 0,
-        spills: 0,
         position: 0,
         labels: 0,
         failure: None,
@@ -92,8 +88,8 @@ pub(super) fn allocate(f: &Function, isa: Isa, scratch: usize) -> Result<Allocat
     if let Some(failure) = allocator.failure {
         return Err(Refused(failure.to_owned()));
     }
-    let Allocator { code, scratch, written, spills, .. } = allocator;
-    Ok(Allocated { code, scratch, written, spills })
+    let Allocator { code, scratch, written, .. } = allocator;
+    Ok(Allocated { code, scratch, written })
 }
 
 impl Allocator<'_> {
@@ -215,7 +211,6 @@ impl Allocator<'_> {
             self.failure = Some("a value is neither in a register nor in memory");
             return;
         };
-        self.spills += usize::from(class == Class::Vector);
         self.code.push(Machine::Store { class, src, to, extent: Extent::Whole });
         self.at[v.index()].stored = true;
     }

@@ -48,7 +48,7 @@ impl Typer<'_> {
             Complex::SumT => {
                 self.need_dim(&what, args[0], 2)?;
                 let dim = self.dim_argument(args[1])?;
-                if dim % 2 != 0 {
+                if !dim.is_multiple_of(2) {
                     let message = format!("the real dim of a complex vector is even, not {dim}");
                     return Err(self.error(ErrorKind::Shape, self.span(args[1]), message));
                 }
@@ -94,7 +94,7 @@ impl Typer<'_> {
     fn check_complex(&self, what: &str, args: &[AstId]) -> Result<(), Error> {
         for arg in args {
             let dim = self.dim(self.node_of(*arg)?);
-            if dim % 2 != 0 {
+            if !dim.is_multiple_of(2) {
                 let message = format!(
                     "{what} needs complex operands, of even dim: `{}` has dim {dim}",
                     self.written(*arg)

@@ -1,12 +1,12 @@
 //! Lowering of soft dynamic time warping and of its gradient.
 //!
-//! Rows of cells are written out, the cells of a row are a loop that carries its left and diagonal neighbours; so every
-//! cell that is read from memory was written by a loop that has ended. The gradient's recursion runs the other way, over
-//! weights that the first one left behind, and is written out.
+//! The recursion over the cells is a loop over rows around a loop over columns, so the code does not grow with the sequences.
+//! Its tables are filled beforehand: a cell reads what the same loops have written. The gradient's recursion runs the other
+//! way, over weights that the first one left behind, and is written out.
 
 use super::stage::Lowering;
 use crate::formula::NodeId;
-use crate::loops::program::{ArrayId, Binary, Function, Index, Space, Value};
+use crate::loops::program::{ArrayId, Axes, Binary, Function, Index, Space, Value};
 
 /// What the recursion over the cells leaves behind.
 struct Cells {
@@ -97,49 +97,76 @@ impl Lowering<'_> {
         };
         let values = array(self, "r", n * m);
         let kept = keeps.then(|| ["wd", "wu", "wl", "dg"].map(|name| array(self, name, n * m)));
-        self.addressable(args[1]);
-        let g = self.value_at(args[2], &Index::at(0));
-        let mut last = self.b.float(0.0);
-        for i in 0..n {
-            let x = self.value_at(args[0], &Index::at(i));
-            let row = i * m;
-            let cost = self.cost(x, args[1], &Index::at(0));
-            last = if i == 0 {
-                cost
-            } else {
-                let up = self.b.load(values, Index::at(row - m));
-                self.b.add(cost, up)
-            };
-            self.b.store(values, Index::at(row), last);
-            if m == 1 {
-                continue;
-            }
-            let diagonal = if i == 0 { last } else { self.b.load(values, Index::at(row - m)) };
-            let d = self.b.begin_loop(m - 1);
-            let left = self.b.carry(d, last, axes);
-            let diagonal = self.b.carry(d, diagonal, axes);
-            let column = Index::of(d).plus(1);
-            let cost = self.cost(x, args[1], &column);
-            let (soft, up) = if i == 0 {
-                (left, diagonal)
-            } else {
-                let up = self.b.load(values, column.plus(row - m));
-                let soft = self.soft_min(&Before { diagonal, up, left }, g);
-                for (array, value) in kept.into_iter().flatten().zip(soft.all()) {
-                    self.b.store(array, column.plus(row), value);
-                }
-                (soft.value, up)
-            };
-            let value = self.b.add(cost, soft);
-            self.b.store(values, column.plus(row), value);
-            last = self.b.end_loop(d, &[value, up])[0];
+        let zero = self.b.float(0.0);
+        for table in kept.into_iter().flatten().chain([values]) {
+            self.fill(table, 0, n * m, zero);
         }
-        Cells { last, kept }
+        self.addressable(args[0]);
+        self.addressable(args[1]);
+        let first = self.cost(args, &Index::at(0), &Index::at(0));
+        self.b.store(values, Index::at(0), first);
+        // The first row and the first column have one predecessor each.
+        if m > 1 {
+            let d = self.b.begin_loop(m - 1);
+            let left = self.b.carry(d, first, axes);
+            let column = Index::of(d).plus(1);
+            let cost = self.cost(args, &Index::at(0), &column);
+            let value = self.b.add(cost, left);
+            self.b.store(values, column, value);
+            self.b.end_loop(d, &[value]);
+        }
+        if n > 1 {
+            let d = self.b.begin_loop(n - 1);
+            let up = self.b.carry(d, first, axes);
+            let row = Index::of(d).plus(1);
+            let cost = self.cost(args, &row, &Index::at(0));
+            let value = self.b.add(cost, up);
+            self.b.store(values, row.times(m), value);
+            self.b.end_loop(d, &[value]);
+        }
+        if n > 1 && m > 1 {
+            self.inner_cells(args, values, kept, axes);
+        }
+        Cells { last: self.b.load(values, Index::at(n * m - 1)), kept }
     }
 
-    /// (x - y_j)^2.
-    fn cost(&mut self, x: Value, y: NodeId, j: &Index) -> Value {
-        let y = self.value_at(y, j);
+    /// The cells that have three predecessors.
+    fn inner_cells(
+        &mut self,
+        args: &[NodeId],
+        values: ArrayId,
+        kept: Option<[ArrayId; 4]>,
+        axes: Axes,
+    ) {
+        let (n, m) = (self.dim(args[0]), self.dim(args[1]));
+        let g = self.value_at(args[2], &Index::at(0));
+        let outer = self.b.begin_loop(n - 1);
+        let above = Index::of(outer).times(m);
+        let first = self.b.load(values, above.plus(m));
+        let inner = self.b.begin_loop(m - 1);
+        let left = self.b.carry(inner, first, axes);
+        let column = Index::of(inner);
+        let diagonal = self.b.load(values, above.and(&column));
+        let up = self.b.load(values, above.and(&column).plus(1));
+        let here = above.and(&column).plus(m + 1);
+        let soft = self.soft_min(&Before { diagonal, up, left }, g);
+        for (array, value) in kept.into_iter().flatten().zip(soft.all()) {
+            self.b.store(array, here.clone(), value);
+        }
+        let cost = self.cost(args, &Index::of(outer).plus(1), &column.plus(1));
+        let value = self.b.add(cost, soft.value);
+        self.b.store(values, here, value);
+        self.b.end_loop(inner, &[value]);
+        self.b.end_loop(outer, &[]);
+    }
+
+    /// (x_i - y_j)^2.
+    fn cost(&mut self, args: &[NodeId], i: &Index, j: &Index) -> Value {
+        let at = |this: &mut Self, arg: NodeId, index: &Index| match this.dim(arg) {
+            1 => this.value_at(arg, &Index::at(0)),
+            _ => this.value_at(arg, index),
+        };
+        let (x, y) = (at(self, args[0], i), at(self, args[1], j));
         let difference = self.b.sub(x, y);
         self.b.mul(difference, difference)
     }

@@ -258,7 +258,7 @@ impl<'f> Lowering<'f> {
         }
     }
 
-    fn fill(&mut self, array: ArrayId, start: u32, count: u32, value: Value) {
+    pub(super) fn fill(&mut self, array: ArrayId, start: u32, count: u32, value: Value) {
         if count > 0 {
             let d = self.b.begin_loop(count);
             self.b.store(array, Index::of(d).plus(start), value);

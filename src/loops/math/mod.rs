@@ -9,6 +9,7 @@ mod exp;
 mod inverse;
 mod log;
 mod pow;
+mod sign;
 mod trig;
 
 use super::builder::Builder;
@@ -50,12 +51,19 @@ fn choose<T>(b: &Builder, f32: T, f64: T) -> T {
     }
 }
 
-/// `x` limited to `[low, high]`; NaN stays NaN.
+/// `x` limited to `[low, high]`, where low <= 0 <= high; NaN stays NaN.
 fn clamp(b: &mut Builder, x: Value, low: f64, high: f64) -> Value {
-    let low = b.float(low);
-    let x = b.binary(Binary::Max, low, x);
-    let high = b.float(high);
-    b.binary(Binary::Min, high, x)
+    let (above, below) = (sign::is_non_negative(b, x), sign::is_non_positive(b, x));
+    let mut x = x;
+    if !above {
+        let low = b.float(low);
+        x = b.binary(Binary::Max, low, x);
+    }
+    if !below {
+        let high = b.float(high);
+        x = b.binary(Binary::Min, high, x);
+    }
+    x
 }
 
 /// The sign bit of a float, as an integer.

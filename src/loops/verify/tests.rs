@@ -286,9 +286,8 @@ fn axes() {
 
 #[test]
 fn spaces() {
-    /// A stage, its block, and arrays that it may not read.
-    type Unreadable = (&'static str, fn(&mut Program) -> &mut Vec<Stmt>, &'static [&'static str]);
-    let reads: [Unreadable; 7] = [
+    type Stage = fn(&mut Program) -> &mut Vec<Stmt>;
+    let reads: [(&str, Stage, &[&str]); 7] = [
         ("param", |p| &mut p.param, &["x", "y", "sum", "f", "sum'", "out"]),
         ("row", |p| &mut p.row, &["y", "sum", "f", "sum'", "out"]),
         ("col", |p| &mut p.col, &["x", "sum", "f", "sum'", "out"]),

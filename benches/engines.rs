@@ -499,7 +499,7 @@ mod x86 {
         let mut contestants: Vec<Contestant> =
             hand::<T>(problem, problem.reference).into_iter().collect();
         for emitter in engines.iter().flatten() {
-            for mr in [1, 2, 3, 4, 6, 8] {
+            for mr in [1, 2, 3, 4, 6] {
                 for nr in [1, 2, 3, 4, 6] {
                     let components: &[u32] =
                         if problem.name.starts_with("vector") { &[1, 2, 5] } else { &[1] };

@@ -71,6 +71,24 @@ fn problems() -> Vec<Problem> {
         p("exp(-norm) D=3", Sum, "Exp(-Norm2(x - y))", "a = Vi(1)", d3, 2_000, 10_000),
         p("1/(1+sqdist) D=3", Sum, "1 / (1 + SqDist(x, y))", "a = Vi(1)", d3, 2_000, 10_000),
         p("sqrt(sqdist) D=3", Sum, "Sqrt(SqDist(x, y))", "a = Vi(1)", d3, 2_000, 10_000),
+        p(
+            "gradient, by Grad",
+            Sum,
+            "Grad(Exp(-SqDist(x, y)), x, e)",
+            "a = Vi(3)",
+            &["x = Vi(3)", "y = Vj(3)", "e = Vi(1)"],
+            2_000,
+            10_000,
+        ),
+        p(
+            "gradient, by hand",
+            Sum,
+            "-2 * e * (x - y) * Exp(-SqDist(x, y))",
+            "a = Vi(3)",
+            &["x = Vi(3)", "y = Vj(3)", "e = Vi(1)"],
+            2_000,
+            10_000,
+        ),
         p("few rows: gaussian D=3", Sum, GAUSS, "a = Vi(1)", d3, 5, 1_000_000),
     ]
 }

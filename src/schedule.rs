@@ -43,8 +43,8 @@ pub struct Schedule {
 /// The registers that an engine works with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Registers {
-    /// Lanes of a vector.
-    pub width: u32,
+    /// Bytes of a vector.
+    pub bytes: u32,
     /// Vector registers.
     pub count: u32,
 }
@@ -79,12 +79,14 @@ pub fn lanes(rows: usize, columns: usize) -> Lanes {
 impl Schedule {
     /// The schedule of a program of some cost on an engine's registers for a shape class.
     pub fn choose(cost: Cost, registers: Registers, lanes: Lanes) -> Schedule {
-        let wide = registers.count >= 32;
         let contraction = cost.column_loads >= CONTRACTION;
-        let (mr, nr) = match (lanes, contraction, wide) {
+        // Several columns share the loads of rows, and their chains run side by side (bench: engines, sweep).
+        let (mr, nr) = match (lanes, registers.count >= 32, registers.bytes) {
             (Lanes::Columns, _, _) => (4, 1),
-            (Lanes::Rows, true, true) => (4, 4),
-            (Lanes::Rows, true, false) => (2, 4),
+            _ if cost.family == Family::Exponential && !contraction => (4, 1),
+            (Lanes::Rows, true, _) => (4, 4),
+            (Lanes::Rows, false, 32..) => (2, 4),
+            (Lanes::Rows, false, _) if contraction => (2, 4),
             (Lanes::Rows, false, _) => (4, 1),
         };
         let chunk = match (lanes, cost.family) {

@@ -1,5 +1,7 @@
 //! Every accumulation scheme keeps what it promises: within its own error bound, and on infinities what the others say.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod suite;
 
 use genred::eval::bound::{self, Tree};

@@ -1147,7 +1147,7 @@ fn random_operations_with_random_faults() {
         assert!(cache.verify(Remove::Nothing).bad.is_empty(), "seed {seed}");
     }
     println!("{operations} operations, {faults} faults, {hits} hits: all results right");
-    assert!(hits > 1000 && faults > 1000);
+    assert!(hits > 500 && faults > 1000);
 }
 
 fn open_options(dir: &Path) -> Options {
@@ -1205,9 +1205,9 @@ fn warnings_are_given_once_a_reason() {
         obtain(&cache, &key(0));
         assert_eq!(taken(), ["entry not used: The entry is another key's."]);
         chmod(&dir, 0o777);
-        let cache = open(&dir);
+        let cache = Cache::open(options(&dir).system("/no such directory"));
         let refused = taken();
-        assert_eq!(refused.len(), 1);
+        assert_eq!(refused.len(), 1, "{refused:?}");
         assert!(refused[0].starts_with("kernels are not cached: `"), "{refused:?}");
         obtain(&cache, &key(0));
         obtain(&cache, &key(1));
@@ -1220,7 +1220,7 @@ fn warnings_are_given_once_a_reason() {
             obtain(&cache, &key(n));
         }
         let full = taken();
-        assert_eq!(full.len(), 1);
+        assert_eq!(full.len(), 1, "{full:?}");
         assert!(full[0].starts_with("kernels are no longer stored: The disk or the quota is full"));
     });
 }

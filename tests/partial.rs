@@ -162,3 +162,38 @@ fn damaged_bytes_are_refused() {
         }
     }
 }
+
+#[test]
+fn columns_beyond_a_packed_panel_give_the_bits_of_their_pieces() {
+    const MANY: usize = 300_000;
+    let y = numbers(MANY * 2, 3);
+    let x = numbers(ROWS * 2, 4);
+    let g = [0.5f32];
+    let args = |first: usize, end: usize| {
+        [
+            View::new(&x, ROWS, 2).unwrap(),
+            View::new(&y[first * 2..end * 2], end - first, 2).unwrap(),
+            View::vector(&g),
+        ]
+    };
+    for kernel in kernels() {
+        let step = kernel.column_step(ROWS, MANY);
+        let cut = MANY / 3 / step * step;
+        let mut joined = kernel.partial(&args(cut, MANY), cut, MANY).unwrap();
+        kernel.join(&mut joined, &kernel.partial(&args(0, cut), 0, MANY).unwrap()).unwrap();
+        let whole = kernel.call(&args(0, MANY)).unwrap();
+        let joined = kernel.finish(&joined).unwrap();
+        assert_eq!(bits(joined.as_slice()), bits(whole.as_slice()), "{:?}", kernel.reduction());
+    }
+    // The sum over all columns against float64.
+    let sum = &kernels()[0];
+    let whole = sum.call(&args(0, MANY)).unwrap();
+    for r in 0..ROWS {
+        let pair = |c: usize| {
+            let d = |k: usize| f64::from(x[r * 2 + k]) - f64::from(y[c * 2 + k]);
+            0.5 - d(0) * d(0) - d(1) * d(1)
+        };
+        let exact: f64 = (0..MANY).map(pair).sum();
+        assert!((f64::from(whole[(r, 0)]) - exact).abs() <= 1e-6 * MANY as f64, "row {r}");
+    }
+}

@@ -221,3 +221,20 @@ fn the_hardest_arguments_are_found() {
     let cos = Exact::new().value(Function::Cos, hardest, 0.0).to_f64();
     assert!((cos + 4.687_165_924_254_628e-19).abs() < 1e-33, "{cos:e}");
 }
+
+#[test]
+fn the_documented_bounds_are_those_allowed() {
+    let text = std::fs::read_to_string(TABLE).expect("tests/ulp.toml");
+    let table: Table = toml::from_str(&text).expect("the table is a table");
+    for (operation, f32, f64) in genred::formula::table::ULP {
+        let function = match *operation {
+            "Powf" => "pow".to_owned(),
+            name => name.to_lowercase(),
+        };
+        let largest = |dtype: &str| {
+            let rows = table[&function].iter().filter(|(name, _)| name.starts_with(dtype));
+            rows.map(|(_, bound)| bound.allowed).fold(0.0, f64::max)
+        };
+        assert_eq!((*f32, *f64), (largest("f32"), largest("f64")), "{operation}");
+    }
+}

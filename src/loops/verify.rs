@@ -10,6 +10,7 @@
 //! * State is written by chunk passes, `merge` and accumulators only; a pass does not read the arrays that it accumulates in.
 //! * A pass over components accumulates in a slot of its own for every component, and writes a tile array in one place, at
 //!   slots of its own for every component, which it does not read.
+//! * A loop that engines may skip writes nothing and changes what it carries only where its mask holds.
 //! * Scratch, tiles, computed `Param`, `Row` and `Col` arrays are read only where all of the slots that a read may touch have
 //!   been written, by statements whose loops have ended; `finish` writes every `Out` slot.
 

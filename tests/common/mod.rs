@@ -6,7 +6,6 @@
     reason = "each test binary uses a part; fuzz targets share it"
 )]
 
-pub mod bombs;
 pub mod choices;
 pub mod compare;
 pub mod formulas;

@@ -275,3 +275,14 @@ fn threads_that_cannot_be_started() {
     assert!(!folder.names().contains(&"a.npy".to_owned()));
     assert!(limited("--threads 2").success);
 }
+
+#[test]
+fn an_engine_that_the_machine_has_not_is_named() {
+    let folder = Folder::new();
+    let mut command = folder.command(["explain", "Sum", "x", "a = Vi(1)", "x = Vi(1)"]);
+    let output = command.env("GENRED_CPU", "avx4096").output().unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("this machine has no engine `avx4096`"), "{said}");
+    assert!(said.contains("its CPU engines are"), "{said}");
+}

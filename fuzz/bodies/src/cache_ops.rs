@@ -1,8 +1,8 @@
 //! Target `cache_ops`: a cache on disk under faults, damage and time, against a map of what must be there.
 
 use crate::Choices;
-use crate::common::cache::{self, Faulty, code, file_of, key, options, temp};
-use genred::cache::{Cache, Mode, Origin, Remove};
+use crate::common::cache::{self, ANY_HOST, Faulty, code, file_of, key, options, temp};
+use genred::cache::{Cache, Mode, Origin, Remove, entry};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -177,8 +177,11 @@ impl World {
             }
             _ => bytes = code(&key(u64::from(n))),
         }
+        // Damage may undo other damage.
+        let whole = entry::decode(&bytes)
+            .is_ok_and(|found| entry::matches(&found, &key(u64::from(n)), ANY_HOST).is_ok());
         std::fs::write(&file, bytes).expect("a file of this user");
-        self.known.insert(n, Known::Absent);
+        self.known.insert(n, if whole { Known::Present } else { Known::Absent });
     }
 
     /// The clock, or an entry's, goes somewhere else.

@@ -36,9 +36,9 @@ impl Emitter for Clif {
         "clif"
     }
 
-    fn registers(&self, float: Float) -> Registers {
+    fn registers(&self, _: Float) -> Registers {
         let count = if cfg!(target_arch = "aarch64") { 32 } else { 16 };
-        Registers { width: (VECTOR_BYTES / float.bytes()) as u32, count }
+        Registers { bytes: VECTOR_BYTES as u32, count }
     }
 
     fn emit(&self, program: &Program, schedule: &Schedule) -> Result<Code, Refused> {

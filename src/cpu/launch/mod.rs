@@ -184,7 +184,11 @@ pub struct Launcher<C> {
 }
 
 /// Bytes of the packed columns that are held at once.
-const PANEL_BYTES: usize = 64 << 20;
+const PANEL_BYTES: usize = 16 << 20;
+/// Bytes of accumulators that wait between panels; beyond it the rows are done in several passes.
+const WAITING_BYTES: usize = 128 << 20;
+/// Heights of nodes of the merge tree that are alive at the same time, about.
+const WAITING_HEIGHTS: usize = 8;
 /// The same, for each thread, where few groups of rows share the columns: they are then swept while still in cache.
 const CACHED_PANEL_BYTES: usize = 1 << 20;
 /// Groups of rows from which packed columns are used often enough to come from memory.
@@ -229,8 +233,15 @@ impl<C: Real> Launcher<C> {
             (sweep.panel, sweep.first_tile) = (panel.as_slice(), tiles.start);
             sweep.whole(0..job.rows, tiles, out);
         } else {
-            sweep.panels(tiles, held, panel, waiting);
-            sweep.finish_all(0..job.rows, waiting, out);
+            let step = sweep.waiting_rows();
+            let mut rest = out;
+            for first in (0..job.rows).step_by(step) {
+                let rows = first..job.rows.min(first + step);
+                let (here, others) = rest.split_rows(rows.len());
+                sweep.panels(rows.clone(), tiles.clone(), held, panel, waiting);
+                sweep.finish_all(rows, waiting, here);
+                rest = others;
+            }
             waiting.clear();
         }
         self.workspaces.give(workspace);

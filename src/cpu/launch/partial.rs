@@ -45,7 +45,7 @@ impl<C: Real> Launcher<C> {
         let Workspace { param, panel, waiting } = &mut workspace;
         self.prepare_param(job, param);
         let sweep = self.sweep(job, param.as_slice(), threads);
-        sweep.panels(sweep.tiles_of_job(), sweep.held_tiles(threads), panel, waiting);
+        sweep.panels(0..job.rows, sweep.tiles_of_job(), sweep.held_tiles(threads), panel, waiting);
         match &mut result {
             Partial::Selected(values, indices) => {
                 values.clear();

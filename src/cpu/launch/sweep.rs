@@ -6,7 +6,10 @@ use super::super::pack;
 use super::super::stages::{Pairs, Stages};
 use super::select::{self, Selecting};
 use super::tree::Place;
-use super::{CACHED_PANEL_BYTES, Group, Job, MANY_GROUPS, Out, PANEL_BYTES, Worker};
+use super::{
+    CACHED_PANEL_BYTES, Group, Job, MANY_GROUPS, Out, PANEL_BYTES, WAITING_BYTES, WAITING_HEIGHTS,
+    Worker,
+};
 use crate::dtype::{Element, Real};
 use crate::loops::program::Space;
 use crate::schedule::{LANES_OVER_COLUMNS, Lanes};
@@ -48,25 +51,38 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         (bytes / tile.max(1)).max(threads)
     }
 
-    /// Accumulate all rows over tiles, `held` at a time; `waiting` then has every group.
+    /// Rows whose accumulators wait between panels: as many whole groups as fit into the memory for that.
+    pub(super) fn waiting_rows(&self) -> usize {
+        let size = self.layout.float.bytes();
+        let row = match self.job.selection {
+            Some(selection) => selection.dim * selection.k * (size + size_of::<i64>()),
+            // Nodes of about as many heights wait at the same time.
+            None => self.layout.pair_state_len() * size / self.unit_rows() * WAITING_HEIGHTS,
+        };
+        let groups = WAITING_BYTES / row.max(1) / self.group_rows;
+        groups.max(1) * self.group_rows
+    }
+
+    /// Accumulate rows over tiles, `held` at a time; `waiting` then has every group.
     pub(super) fn panels(
         &self,
+        rows: Range<usize>,
         tiles: Range<usize>,
         held: usize,
         panel: &mut Buffer<C>,
         waiting: &mut Vec<Group<C>>,
     ) {
-        waiting.resize_with(self.job.rows.div_ceil(self.group_rows), Group::default);
+        waiting.resize_with(rows.len().div_ceil(self.group_rows), Group::default);
         for (g, group) in waiting.iter_mut().enumerate() {
-            let first = g * self.group_rows;
-            self.clear(group, first..self.job.rows.min(first + self.group_rows));
+            let first = rows.start + g * self.group_rows;
+            self.clear(group, first..rows.end.min(first + self.group_rows));
         }
         panel.resize(held.min(tiles.len()) * self.layout.col_len());
         for start in tiles.clone().step_by(held) {
             let range = start..tiles.end.min(start + held);
             self.pack(range.clone(), panel.as_mut_slice());
             let here = Sweep { panel: panel.as_slice(), first_tile: start, ..*self };
-            here.partly(0..self.job.rows, range, waiting);
+            here.partly(rows.clone(), range, waiting);
         }
     }
 
@@ -238,12 +254,17 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         }
     }
 
+    /// Rows of a unit.
+    fn unit_rows(&self) -> usize {
+        match self.layout.schedule.lanes {
+            Lanes::Rows => self.layout.block(),
+            Lanes::Columns => 1,
+        }
+    }
+
     /// How many times `pair` runs for a group: blocks, or rows with lanes over columns.
     pub(super) fn units(&self, rows: usize) -> usize {
-        match self.layout.schedule.lanes {
-            Lanes::Rows => rows.div_ceil(self.layout.block()),
-            Lanes::Columns => rows,
-        }
+        rows.div_ceil(self.unit_rows())
     }
 
     /// The `Row` slots that `pair` reads for a unit.

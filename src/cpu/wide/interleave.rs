@@ -64,6 +64,8 @@ pub(super) struct Piece {
     pub(super) held: bool,
     /// Whether its result is read after the segment.
     pub(super) leaves: bool,
+    /// Whether it must stay in its place among others of the kind: it reads or writes memory that the block changes.
+    pub(super) fixed: bool,
 }
 
 /// How a segment is emitted.
@@ -77,6 +79,48 @@ pub(super) struct Order {
 
 /// Chains that a core can overlap and that are worth standing side by side (bench: engines).
 const CHAINS: usize = 4;
+
+/// The order of statements in which each result is computed shortly before it is read: fewer are alive at a time.
+pub(super) fn sunk(pieces: &[Piece]) -> Vec<usize> {
+    // The longest chain of operations below each result; the longer operand is computed first.
+    let mut heights = vec![0u32; pieces.len()];
+    for (k, piece) in pieces.iter().enumerate() {
+        heights[k] = piece.reads.iter().map(|r| heights[*r] + 1).max().unwrap_or(0);
+    }
+    let mut order = Vec::with_capacity(pieces.len());
+    let mut placed = vec![false; pieces.len()];
+    let mut stack = Vec::new();
+    for (k, piece) in pieces.iter().enumerate() {
+        if !(piece.fixed || piece.leaves) {
+            continue;
+        }
+        stack.push(k);
+        while let Some(top) = stack.last().copied() {
+            let missing = pieces[top].reads.iter().filter(|r| !placed[**r]);
+            match missing.max_by_key(|r| heights[**r]) {
+                Some(next) => stack.push(*next),
+                None => {
+                    stack.pop();
+                    if !std::mem::replace(&mut placed[top], true) {
+                        order.push(top);
+                    }
+                }
+            }
+        }
+    }
+    order
+}
+
+/// The same statements in another order.
+pub(super) fn reordered(pieces: Vec<Piece>, order: &[usize]) -> Vec<Piece> {
+    let mut places = vec![0; pieces.len()];
+    order.iter().enumerate().for_each(|(place, k)| places[*k] = place);
+    let at = |k: &usize| {
+        let reads = pieces[*k].reads.iter().map(|r| places[*r]).collect();
+        Piece { reads, ..pieces[*k].clone() }
+    };
+    order.iter().map(at).collect()
+}
 
 /// Choose the order of a segment, `registers` being what is left beside values that live longer.
 pub(super) fn order(pieces: &[Piece], shape: Shape, registers: usize) -> Order {

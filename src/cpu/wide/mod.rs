@@ -88,7 +88,7 @@ impl Emitter for Avx512 {
 }
 
 fn registers(isa: Isa) -> Registers {
-    Registers { width: isa.lanes() as u32, count: isa.vectors() as u32 }
+    Registers { bytes: (isa.lanes() * isa.float.bytes()) as u32, count: isa.vectors() as u32 }
 }
 
 fn emit(program: &Program, schedule: &Schedule, level: Level) -> Result<Code, Refused> {

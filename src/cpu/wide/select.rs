@@ -5,13 +5,14 @@
 //! lanes alike. Constants, and what is loaded from memory that the block does not write, become homes: no instruction loads
 //! them, register allocation decides where they are read.
 
+mod exponential;
 mod instruction;
 mod range;
 
 use super::interleave::{self, Instance, Piece, Shape};
 use super::invariant::Levels;
 use super::ir::{Address, Condition, Extent, Function, Home, Op, Region, Virtual};
-use super::isa::{Class, Isa};
+use super::isa::{Class, Isa, Level};
 use super::places::{Key, Places};
 use crate::loops::dce::operands;
 use crate::loops::program::{
@@ -58,6 +59,8 @@ pub(super) struct Select<'a> {
     /// Values whose register is that of a value bound by the enclosing structure.
     targets: HashMap<Value, Value>,
     constants: HashMap<Home, Virtual>,
+    /// Clamps that need not be computed, with what they clamp.
+    clamps: HashMap<Value, Value>,
 }
 
 impl<'a> Select<'a> {
@@ -80,6 +83,10 @@ impl<'a> Select<'a> {
             hoisted: vec![false; program.values.len()],
             targets: HashMap::new(),
             constants: HashMap::new(),
+            clamps: match isa.level {
+                Level::Avx2 => HashMap::new(),
+                Level::Avx512 => exponential::needless_clamps(program),
+            },
         }
     }
 
@@ -179,10 +186,7 @@ impl<'a> Select<'a> {
             for (k, stmt) in block.iter().enumerate().skip(from) {
                 match stmt {
                     Stmt::Let(v) => {
-                        if let Inst::Unary(Unary::ToBits | Unary::FromBits, a) =
-                            &self.program.value(*v).inst
-                            && shares.contains(a)
-                        {
+                        if self.shared(*v).is_some_and(|of| shares.contains(&of)) {
                             shares.push(*v);
                         }
                     }
@@ -323,6 +327,9 @@ impl<'a> Select<'a> {
         let stmts: Vec<&Stmt> = segment.iter().filter(|s| !self.is_ahead(s)).collect();
         let shape = self.shape;
         let pieces = self.pieces(&stmts);
+        let sunk = interleave::sunk(&pieces);
+        let stmts: Vec<&Stmt> = sunk.iter().map(|k| stmts[*k]).collect();
+        let pieces = interleave::reordered(pieces, &sunk);
         let left = self.isa.vectors().saturating_sub(self.bound);
         let order = interleave::order(&pieces, shape, left);
         let from_first = |at: Instance| Instance { point: first + at.point, ..at };
@@ -362,21 +369,22 @@ impl<'a> Select<'a> {
             let piece = match stmt {
                 Stmt::Let(value) => {
                     let inst = &self.program.value(*value).inst;
-                    let supplied = match inst {
-                        Inst::Float(_) | Inst::Int(_) => true,
-                        Inst::Load(array, _) => self.is_home(*array),
-                        _ => false,
+                    let (supplied, fixed) = match inst {
+                        Inst::Float(_) | Inst::Int(_) => (true, false),
+                        Inst::Load(array, _) => (self.is_home(*array), !self.is_home(*array)),
+                        _ => (self.clamps.contains_key(value), false),
                     };
                     let reads = reads(&operands(inst));
                     position.insert(*value, k);
                     let held = !(supplied || self.targets.contains_key(value));
-                    Piece { shape: self.instances(*value), reads, held, leaves: false }
+                    Piece { shape: self.instances(*value), reads, held, leaves: false, fixed }
                 }
                 Stmt::Store(array, index, value) => Piece {
                     shape: self.stored_instances(*array, index, *value),
                     reads: reads(&[*value]),
                     held: false,
                     leaves: false,
+                    fixed: true,
                 },
                 Stmt::Loop(_) => unreachable!("segments end at loops"),
             };
@@ -388,7 +396,45 @@ impl<'a> Select<'a> {
         for (piece, read) in pieces.iter_mut().zip(read) {
             piece.leaves = !read;
         }
+        self.keep_before_overwriting(stmts, &mut pieces);
         pieces
+    }
+
+    /// Let what is computed into the register of a bound value wait for those who read that value.
+    fn keep_before_overwriting(&self, stmts: &[&Stmt], pieces: &mut [Piece]) {
+        if self.targets.is_empty() {
+            return;
+        }
+        // The bound value whose register each value is in.
+        let mut within: HashMap<Value, Value> =
+            self.targets.values().map(|param| (*param, *param)).collect();
+        let mut readers: HashMap<Value, Vec<usize>> = HashMap::new();
+        for (k, stmt) in stmts.iter().enumerate() {
+            let read = match stmt {
+                Stmt::Let(value) => {
+                    if let Some(param) = self.shared(*value).and_then(|of| within.get(&of)) {
+                        within.insert(*value, *param);
+                    }
+                    if let Some(earlier) = self.targets.get(value).and_then(|p| readers.get(p)) {
+                        pieces[k].reads.extend(earlier);
+                    }
+                    operands(&self.program.value(*value).inst)
+                }
+                Stmt::Store(_, _, value) => vec![*value],
+                Stmt::Loop(_) => unreachable!("segments end at loops"),
+            };
+            for param in read.iter().filter_map(|v| within.get(v)) {
+                readers.entry(*param).or_default().push(k);
+            }
+        }
+    }
+
+    /// The value whose register another one is in, because it is its bits.
+    fn shared(&self, value: Value) -> Option<Value> {
+        match &self.program.value(value).inst {
+            Inst::Unary(Unary::ToBits | Unary::FromBits, a) => Some(*a),
+            _ => self.clamps.get(&value).copied(),
+        }
     }
 
     fn statement(&mut self, stmt: &Stmt, piece: &Piece, stored: &mut Vec<bool>, at: Instance) {

@@ -77,9 +77,8 @@ fn exponential(task: &Task<'_>, nodes: &mut Nodes<'_, Rounding>, tree: Tree) -> 
     let dim = task.weight().map_or(1, |w| nodes.value(w).len());
     let mut norm = (Total::default(), Sum::default());
     let mut sums = vec![norm; dim];
-    // Whether some weight is not surely positive, so that beside a term +inf overflow may show; and whether some is infinite
-    // or unknown.
-    let (mut any_odd_top, mut any_odd_weight) = (false, vec![false; dim]);
+    // Whether the weight of some term +inf is not surely positive, and whether some weight is infinite or unknown.
+    let (mut any_odd_top, mut any_odd_weight) = (vec![false; dim], vec![false; dim]);
     let rounding = nodes.arithmetic();
     for column in 0..task.columns() {
         nodes.enter_column(column);
@@ -94,7 +93,7 @@ fn exponential(task: &Task<'_>, nodes: &mut Nodes<'_, Rounding>, tree: Tree) -> 
             continue;
         };
         for (k, g) in nodes.value(weight).iter().enumerate() {
-            any_odd_top |= g.low <= 0.0;
+            any_odd_top[k] |= f.value == f64::INFINITY && g.low <= 0.0;
             any_odd_weight[k] |= !g.is_finite();
             sums[k].0.add(value * g.value);
             sums[k].1.add(rounding.apply(&Op::Mul, &[factor, *g]));
@@ -125,7 +124,7 @@ fn exponential(task: &Task<'_>, nodes: &mut Nodes<'_, Rounding>, tree: Tree) -> 
                 Reduction::MaxSumShiftExp => rebased(&rounding, sum, largest),
                 Reduction::SumSoftMaxWeight if top => Bounded::exact(f64::NAN),
                 Reduction::SumSoftMaxWeight => rounding.apply(&Op::Div, &[sum, bounded(&norm)]),
-                _ if top && any_odd_top => Bounded::unknown(value),
+                _ if top && any_odd_top[k] => Bounded::unknown(value),
                 _ if top => Bounded::exact(f64::INFINITY),
                 _ => log_domain(&rounding, sum, base, largest),
             }

@@ -2,6 +2,7 @@
 
 use super::stage::Lowering;
 use super::{Scheme, Source};
+use crate::dtype::Float;
 use crate::formula::NodeId;
 use crate::formula::op::Op;
 use crate::loops::build::scalar::is_elementwise;
@@ -254,23 +255,22 @@ fn finish(l: &mut Lowering<'_>, merge: Vec<Stmt>) {
     program.finish = finish;
 }
 
-/// The finite value that exponents are taken relative to: m itself, or 0 while m is infinite.
+/// The finite value that exponents are taken relative to: m, or the finite value next to it while m is infinite. Then exp(F - base)
+/// is infinite for F = +inf only and 0 for F = -inf, so that finite terms never overflow beside an infinite one.
 fn base(l: &mut Lowering<'_>, m: Value) -> Value {
-    let magnitude = l.b.abs(m);
-    let infinity = l.b.float(f64::INFINITY);
-    let zero = l.b.float(0.0);
-    let finite = l.b.compare(Compare::Lt, magnitude, infinity);
-    l.b.select(finite, m, zero)
+    let largest = match l.b.float_type() {
+        Float::F32 => f64::from(f32::MAX),
+        Float::F64 => f64::MAX,
+    };
+    let (low, high) = (l.b.float(-largest), l.b.float(largest));
+    let m = l.b.binary(Binary::Max, m, low);
+    l.b.binary(Binary::Min, m, high)
 }
 
-/// exp(old base - new base), the factor that carries sums relative to `m_old` over to `base_new`: 0 while nothing has been
-/// seen (m_old = -inf), at most 1.
+/// exp(old base - new base), the factor that carries sums over to a new base: at most 1.
 fn rescale(l: &mut Lowering<'_>, m_old: Value, base_new: Value) -> Value {
-    let (infinity, zero) = (l.b.float(f64::INFINITY), l.b.float(0.0));
-    let is_top = l.b.compare(Compare::Eq, m_old, infinity);
-    let old = l.b.select(is_top, zero, m_old);
-    let shift = l.b.sub(old, base_new);
-    let shift = l.b.binary(Binary::Min, shift, zero);
+    let base_old = base(l, m_old);
+    let shift = l.b.sub(base_old, base_new);
     l.b.call(Function::Exp, vec![shift])
 }
 

@@ -21,6 +21,10 @@ impl Select<'_> {
         let program = self.program;
         let class = self.class(value);
         let arg = |this: &Self, v: &Value| this.at(*v, at);
+        if let Some(clamped) = self.clamps.get(&value) {
+            let clamped = self.at(*clamped, at);
+            return self.kept(clamped, target);
+        }
         let (op, args): (Op, [Option<Virtual>; 3]) = match &program.value(value).inst {
             Inst::Float(c) => {
                 let home = self.float(*c);
@@ -47,7 +51,11 @@ impl Select<'_> {
                 return self.unary(*op, a, target);
             }
             Inst::Binary(Binary::ScaleExp2, a, n) => {
-                let sure = range::is_finite_or_nan(program, *n);
+                let sure = match program.value(*n).inst {
+                    // NaN and infinity mean what they should there.
+                    Inst::Unary(_, clamp) if self.clamps.contains_key(&clamp) => true,
+                    _ => range::is_finite_or_nan(program, *n),
+                };
                 let (a, n) = (arg(self, a), arg(self, n));
                 return self.scale(a, n, sure, target);
             }

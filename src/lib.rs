@@ -54,9 +54,9 @@ pub mod span;
 mod compile;
 #[doc(hidden)]
 pub mod cpu;
-mod engine;
 #[doc(hidden)]
 pub mod cuda;
+mod engine;
 #[doc(hidden)]
 pub mod eval;
 #[doc(hidden)]

@@ -67,6 +67,7 @@ const LONG: &[(&str, &str)] = &[
     ("src/cpu/wide/select.rs", "one arm an instruction"),
     ("src/cpu/clif/stages.rs", "six stage functions over one set of cursors"),
     ("src/cpu/launch/sweep.rs", "one recursion over rows, columns and panels"),
+    ("src/cuda/driver.rs", "one binding a function of the driver"),
 ];
 
 struct Source {

@@ -21,12 +21,14 @@ pub struct Cubin {
 
 /// The bytes of a kernel.
 pub fn encode(cubin: &Cubin) -> Vec<u8> {
-    let Layout { float, stored, tiling, kept, param, row, col, partial, out, parts, inputs } = &cubin.layout;
+    let Layout { float, stored, tiling, kept, param, row, col, partial, out, parts, inputs } =
+        &cubin.layout;
     let mut w = Writer(Vec::new());
     w.u32(ARGS_ABI);
     w.u32(float.bytes() as u32);
     w.u32(stored.bytes() as u32);
-    let Tiling { rows, columns, row_threads, column_threads, tile, depth, components, blocks } = *tiling;
+    let Tiling { rows, columns, row_threads, column_threads, tile, depth, components, blocks } =
+        *tiling;
     for field in [rows, columns, row_threads, column_threads, tile, depth, components, blocks] {
         w.u32(field);
     }
@@ -69,8 +71,10 @@ pub fn decode(bytes: &[u8]) -> Option<Cubin> {
         8 => DType::F64,
         _ => return None,
     };
-    let [rows, columns, row_threads, column_threads, tile, depth, components, blocks] = r.array()?;
-    let tiling = Tiling { rows, columns, row_threads, column_threads, tile, depth, components, blocks };
+    let [rows, columns, row_threads, column_threads, tile, depth, components, blocks] =
+        r.array()?;
+    let tiling =
+        Tiling { rows, columns, row_threads, column_threads, tile, depth, components, blocks };
     let [dim, k, negated, param, row, col, parts] = r.array()?;
     let kept = match (dim, k, negated) {
         (0, 0, 0) => None,
@@ -87,7 +91,8 @@ pub fn decode(bytes: &[u8]) -> Option<Cubin> {
         && (1..=limits::DIM as u32).contains(&parts)
         && partial <= MOST_SLOTS
         && out <= MOST_SLOTS;
-    let layout = Layout { float, stored, tiling, kept, param, row, col, partial, out, parts, inputs };
+    let layout =
+        Layout { float, stored, tiling, kept, param, row, col, partial, out, parts, inputs };
     sound.then(|| Cubin { bytes: r.0.to_vec(), layout })
 }
 

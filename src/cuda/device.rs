@@ -28,7 +28,10 @@ impl fmt::Display for DeviceInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let DeviceInfo { ordinal, name, arch, memory, multiprocessors, driver } = self;
         let gib = *memory as f64 / f64::from(1 << 30);
-        write!(f, "{ordinal}: {name}, {arch}, {multiprocessors} multiprocessors, {gib:.1} GiB, driver for CUDA {driver}")
+        write!(
+            f,
+            "{ordinal}: {name}, {arch}, {multiprocessors} multiprocessors, {gib:.1} GiB, driver for CUDA {driver}"
+        )
     }
 }
 

@@ -124,7 +124,8 @@ impl Driver {
             }
         }
         let message = format!("there is no CUDA driver on this machine ({})", texts.join("; "));
-        Err(device_error(message).help("CUDA needs an NVIDIA device with its driver; CPU engines need neither"))
+        Err(device_error(message)
+            .help("CUDA needs an NVIDIA device with its driver; CPU engines need neither"))
     }
 
     /// Load a particular library.
@@ -133,21 +134,25 @@ impl Driver {
     /// As [`find`](Driver::find).
     pub fn open(path: &Path) -> Result<Driver, Error> {
         let shown = path.display();
-        let library = library::open(path)
-            .map_err(|e| device_error(format!("the CUDA driver cannot be loaded from {shown}: {e}")))?;
+        let library = library::open(path).map_err(|e| {
+            device_error(format!("the CUDA driver cannot be loaded from {shown}: {e}"))
+        })?;
         // SAFETY: the types are those of cuda.h, of the versions that the symbols name.
-        let functions = unsafe { Functions::of(library) }
-            .map_err(|name| device_error(format!("the CUDA driver {shown} has no `{name}`: it is too old")))?;
+        let functions = unsafe { Functions::of(library) }.map_err(|name| {
+            device_error(format!("the CUDA driver {shown} has no `{name}`: it is too old"))
+        })?;
         let mut driver = Driver { functions, version: OLDEST, path: path.to_owned() };
         // SAFETY: the first call of the driver; it may be repeated.
         driver.check(unsafe { (functions.init)(0) }, "starting the driver")?;
         let mut number = 0;
         // SAFETY: the pointer is valid.
-        driver.check(unsafe { (functions.version)(&mut number) }, "asking for the driver's version")?;
+        let status = unsafe { (functions.version)(&mut number) };
+        driver.check(status, "asking for the driver's version")?;
         let number = number.unsigned_abs();
         driver.version = Version { major: number / 1000, minor: number % 1000 / 10 };
         if driver.version < OLDEST {
-            let message = format!("the CUDA driver takes CUDA {}, but {OLDEST} is needed", driver.version);
+            let message =
+                format!("the CUDA driver takes CUDA {}, but {OLDEST} is needed", driver.version);
             return Err(device_error(message).help("update the NVIDIA driver"));
         }
         Ok(driver)
@@ -168,7 +173,8 @@ impl Driver {
         self.check(unsafe { (self.functions.device_count)(&mut count) }, "counting devices")?;
         match usize::try_from(count) {
             Ok(count @ 1..) => Ok(count),
-            _ => Err(device_error("the CUDA driver sees no device").help("CUDA_VISIBLE_DEVICES may hide it")),
+            _ => Err(device_error("the CUDA driver sees no device")
+                .help("CUDA_VISIBLE_DEVICES may hide it")),
         }
     }
 
@@ -177,7 +183,9 @@ impl Driver {
         let count = self.count()?;
         let wanted = c_int::try_from(ordinal).ok().filter(|_| ordinal < count);
         let wanted = wanted.ok_or_else(|| {
-            device_error(format!("there is no CUDA device {ordinal}: {count} are there, counted from 0"))
+            device_error(format!(
+                "there is no CUDA device {ordinal}: {count} are there, counted from 0"
+            ))
         })?;
         let f = &self.functions;
         let mut device = 0;
@@ -186,7 +194,10 @@ impl Driver {
         // SAFETY: the pointers are valid, and the name's length is passed.
         unsafe {
             self.check((f.device)(&mut device, wanted), "opening a device")?;
-            self.check((f.device_name)(name.as_mut_ptr(), 127, device), "asking for a device's name")?;
+            self.check(
+                (f.device_name)(name.as_mut_ptr(), 127, device),
+                "asking for a device's name",
+            )?;
             self.check((f.device_memory)(&mut memory, device), "asking for a device's memory")?;
         }
         let attribute = |attribute| {
@@ -195,11 +206,13 @@ impl Driver {
             let code = unsafe { (f.device_attribute)(&mut value, attribute, device) };
             self.check(code, "asking for a device's properties").map(|()| value.unsigned_abs())
         };
-        let arch = Arch { major: attribute(CAPABILITY_MAJOR)?, minor: attribute(CAPABILITY_MINOR)? };
+        let arch =
+            Arch { major: attribute(CAPABILITY_MAJOR)?, minor: attribute(CAPABILITY_MINOR)? };
         // SAFETY: the driver terminated the text, which was zeroed besides.
         let name = unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned();
         let multiprocessors = attribute(MULTIPROCESSORS)?;
-        let info = DeviceInfo { ordinal, name, arch, memory, multiprocessors, driver: self.version };
+        let info =
+            DeviceInfo { ordinal, name, arch, memory, multiprocessors, driver: self.version };
         Ok((info, device))
     }
 
@@ -341,10 +354,6 @@ impl Pinned {
         Ok(Pinned { device: Arc::clone(device), data, bytes })
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
     pub(super) fn as_slice(&self) -> &[u8] {
         // SAFETY: allocated with this length and initialised.
         unsafe { std::slice::from_raw_parts(self.data.as_ptr(), self.bytes) }
@@ -401,7 +410,8 @@ impl Stream {
     pub(super) unsafe fn upload(&self, to: u64, from: &[u8]) -> Result<(), Error> {
         let (data, len) = (from.as_ptr().cast(), from.len());
         // SAFETY: the caller vouches for both ends.
-        self.device.call("copying to the device", |f| unsafe { (f.upload)(to, data, len, self.handle) })
+        self.device
+            .call("copying to the device", |f| unsafe { (f.upload)(to, data, len, self.handle) })
     }
 
     /// Queue a copy from the device.
@@ -411,13 +421,16 @@ impl Stream {
     pub(super) unsafe fn download(&self, to: &mut [u8], from: u64) -> Result<(), Error> {
         let (data, len) = (to.as_mut_ptr().cast(), to.len());
         // SAFETY: the caller vouches for both ends.
-        self.device.call("copying from the device", |f| unsafe { (f.download)(data, from, len, self.handle) })
+        self.device.call("copying from the device", |f| unsafe {
+            (f.download)(data, from, len, self.handle)
+        })
     }
 
     /// Let what is queued from now on wait for an event.
     pub(super) fn wait(&self, event: &Event) -> Result<(), Error> {
         // SAFETY: both are alive; the driver keeps the event's state that is waited for.
-        self.device.call("ordering streams", |f| unsafe { (f.stream_wait)(self.handle, event.handle, 0) })
+        self.device
+            .call("ordering streams", |f| unsafe { (f.stream_wait)(self.handle, event.handle, 0) })
     }
 
     /// Queue a kernel.
@@ -437,7 +450,19 @@ impl Stream {
         self.device.call("starting a kernel", |f| {
             // SAFETY: the function is alive with its module; the caller vouches for the arguments.
             unsafe {
-                (f.launch)(function, x, y, z, threads, 1, 1, 0, self.handle, parameters.as_mut_ptr(), ptr::null_mut())
+                (f.launch)(
+                    function,
+                    x,
+                    y,
+                    z,
+                    threads,
+                    1,
+                    1,
+                    0,
+                    self.handle,
+                    parameters.as_mut_ptr(),
+                    ptr::null_mut(),
+                )
             }
         })
     }
@@ -447,7 +472,9 @@ impl Drop for Stream {
     fn drop(&mut self) {
         if self.owned {
             // SAFETY: made by `new` and destroyed once; the driver finishes queued work first.
-            let _ = self.device.call("destroying a stream", |f| unsafe { (f.stream_destroy)(self.handle) });
+            let _ = self
+                .device
+                .call("destroying a stream", |f| unsafe { (f.stream_destroy)(self.handle) });
         }
     }
 }
@@ -479,19 +506,23 @@ impl Event {
 
     pub(super) fn record(&self, stream: &Stream) -> Result<(), Error> {
         // SAFETY: both are alive.
-        self.device.call("recording an event", |f| unsafe { (f.event_record)(self.handle, stream.handle) })
+        self.device
+            .call("recording an event", |f| unsafe { (f.event_record)(self.handle, stream.handle) })
     }
 
     pub(super) fn synchronize(&self) -> Result<(), Error> {
         // SAFETY: the event is alive.
-        self.device.call("waiting for the device", |f| unsafe { (f.event_synchronize)(self.handle) })
+        self.device
+            .call("waiting for the device", |f| unsafe { (f.event_synchronize)(self.handle) })
     }
 
     /// Milliseconds from an earlier event, both reached.
     pub(super) fn milliseconds_since(&self, start: &Event) -> Result<f32, Error> {
         let mut milliseconds = 0.0;
         // SAFETY: both are alive and were made with timing.
-        let elapsed = |f: &Functions| unsafe { (f.event_elapsed)(&mut milliseconds, start.handle, self.handle) };
+        let elapsed = |f: &Functions| unsafe {
+            (f.event_elapsed)(&mut milliseconds, start.handle, self.handle)
+        };
         self.device.call("reading a time", elapsed)?;
         Ok(milliseconds)
     }
@@ -500,7 +531,8 @@ impl Event {
 impl Drop for Event {
     fn drop(&mut self) {
         // SAFETY: made by `with` and destroyed once.
-        let _ = self.device.call("destroying an event", |f| unsafe { (f.event_destroy)(self.handle) });
+        let _ =
+            self.device.call("destroying an event", |f| unsafe { (f.event_destroy)(self.handle) });
     }
 }
 
@@ -523,7 +555,8 @@ impl Module {
     /// A kernel by name; it lives as long as the module.
     pub(super) fn function(&self, name: &str) -> Result<Handle, Error> {
         let mut function = NULL;
-        let text = CString::new(name).map_err(|_| device_error("a kernel's name contains a NUL"))?;
+        let text =
+            CString::new(name).map_err(|_| device_error("a kernel's name contains a NUL"))?;
         let find = |f: &Functions| {
             // SAFETY: the module is alive and the name is terminated.
             unsafe { (f.module_function)(&mut function, self.handle, text.as_ptr()) }
@@ -536,6 +569,7 @@ impl Module {
 impl Drop for Module {
     fn drop(&mut self) {
         // SAFETY: loaded by `load` and unloaded once; its kernels have been waited for.
-        let _ = self.device.call("unloading a kernel", |f| unsafe { (f.module_unload)(self.handle) });
+        let _ =
+            self.device.call("unloading a kernel", |f| unsafe { (f.module_unload)(self.handle) });
     }
 }

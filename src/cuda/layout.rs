@@ -44,7 +44,13 @@ pub struct Layout {
 
 impl Layout {
     /// The layout of a lowered formula.
-    pub(super) fn of(lowered: &Lowered, tiling: Tiling, kept: Option<Kept>, stored: DType, parts: u32) -> Layout {
+    pub(super) fn of(
+        lowered: &Lowered,
+        tiling: Tiling,
+        kept: Option<Kept>,
+        stored: DType,
+        parts: u32,
+    ) -> Layout {
         let program = &lowered.program;
         let inputs = lowered.inputs.iter().map(|input| {
             input.map(|id| {

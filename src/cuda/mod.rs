@@ -1,6 +1,9 @@
 //! The CUDA engine: a [`Program`](crate::loops::program::Program) as CUDA C++, compiled by NVRTC to a CUBIN, run through the
 //! driver.
 //!
+//! **Not yet part of the product**: no back end of the public interface leads here, and nothing of it has run on a device. Its sources
+//! are compiled for the host with the device language emulated, and compared with the oracle (`tests/cuda`).
+//!
 //! Nothing here is linked: the driver and the compiler are looked for when they are first asked for, and whatever is missing is
 //! an error that says so. A cached CUBIN needs the driver only.
 //!
@@ -101,7 +104,9 @@ impl Request {
         let fast: &[&str] = match (self.math, self.reduction.family()) {
             (Math::Accurate, _) => &["--fmad=false"],
             // The order of kept values needs subnormal numbers.
-            (Math::Fast, Family::Selection) => &["--fmad=true", "--prec-div=false", "--prec-sqrt=false"],
+            (Math::Fast, Family::Selection) => {
+                &["--fmad=true", "--prec-div=false", "--prec-sqrt=false"]
+            }
             (Math::Fast, _) => &["--use_fast_math", "--fmad=true"],
         };
         ["--std=c++17"].iter().chain(fast).map(|o| (*o).to_owned()).collect()
@@ -120,7 +125,9 @@ impl Request {
     /// # Errors
     /// As [`emit`](Request::emit).
     pub fn emit_with(&self, lowered: &Lowered, tiling: Tiling) -> Result<Emitted, Error> {
-        let refused = |why: String| Error::new(ErrorKind::Device, format!("this formula cannot run with CUDA: {why}"));
+        let refused = |why: String| {
+            Error::new(ErrorKind::Device, format!("this formula cannot run with CUDA: {why}"))
+        };
         verify(&lowered.program).map_err(|defect| refused(defect.to_string()))?;
         let (family, kept) = (self.reduction.family(), self.kept());
         let (source, parts) =

@@ -95,20 +95,19 @@ impl Survey {
 
     fn pass(&mut self, program: &Program, number: usize) {
         let pass = &program.passes[number];
-        let mut open: Vec<(u64, bool, &[Stmt])> = vec![(1, false, &pass.pair), (1, false, &pass.step)];
+        let mut open: Vec<(u64, bool, &[Stmt])> =
+            vec![(1, false, &pass.pair), (1, false, &pass.step)];
         while let Some((times, contracted, block)) = open.pop() {
             for stmt in block {
                 match stmt {
-                    Stmt::Let(value) => {
-                        match &program.value(*value).inst {
-                            Inst::Load(array, index) => {
-                                self.read(program, pass, *array, index, contracted);
-                            }
-                            Inst::Float(_) | Inst::Int(_) | Inst::Counter(_) => {}
-                            _ if pass.components.is_none() => self.operations += times,
-                            _ => {}
+                    Stmt::Let(value) => match &program.value(*value).inst {
+                        Inst::Load(array, index) => {
+                            self.read(program, pass, *array, index, contracted);
                         }
-                    }
+                        Inst::Float(_) | Inst::Int(_) | Inst::Counter(_) => {}
+                        _ if pass.components.is_none() => self.operations += times,
+                        _ => {}
+                    },
                     Stmt::Store(array, ..) => {
                         self.has_scratch |= program.arrays[array.index()].space == Space::Temp;
                     }
@@ -232,7 +231,10 @@ fn components(program: &Program, family: Family) -> Components {
                 match stmt {
                     Stmt::Loop(id) => {
                         // A loop inside another over components would be counted twice.
-                        open.push((around.is_none().then_some(*id), &program.loops[id.index()].body));
+                        open.push((
+                            around.is_none().then_some(*id),
+                            &program.loops[id.index()].body,
+                        ));
                     }
                     Stmt::Let(value) => {
                         if let Inst::Load(array, index) = &program.value(*value).inst {

@@ -87,7 +87,8 @@ impl Tiling {
             (tiling.rows, tiling.columns) = (1, 1);
         }
         let step = tiling.columns * tiling.column_threads;
-        let column_bytes = resident(&survey, program, tiling.components) * program.float.bytes() as u32;
+        let column_bytes =
+            resident(&survey, program, tiling.components) * program.float.bytes() as u32;
         let most = (TILE_BYTES / column_bytes.max(1)).max(1);
         let wanted = (most.min(TILE_COLUMNS.max(2 * step)) / step).max(1);
         tiling.tile = if depth > 0 { step } else { step << wanted.ilog2() };
@@ -193,7 +194,8 @@ fn resident(survey: &Survey, program: &Program, window: u32) -> u32 {
 
 impl fmt::Display for Tiling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tiling { rows, columns, row_threads, column_threads, tile, depth, components, blocks } = *self;
+        let Tiling { rows, columns, row_threads, column_threads, tile, depth, components, blocks } =
+            *self;
         write!(
             f,
             "rows={rows} columns={columns} threads={row_threads}x{column_threads} tile={tile} depth={depth} \

@@ -13,7 +13,8 @@ use genred::schedule::Lanes;
 use genred::{DType, Float, Reduction};
 
 /// Aliases besides those of [`formulas`]: long enough for contractions and divided outputs.
-const WIDE_ALIASES: &[&str] = &["p = Vi(100)", "q = Vj(100)", "c = Vj(64)", "h = Vj(70)", "k = Vi(37)", "l = Vj(37)"];
+const WIDE_ALIASES: &[&str] =
+    &["p = Vi(100)", "q = Vj(100)", "c = Vj(64)", "h = Vj(70)", "k = Vi(37)", "l = Vj(37)"];
 
 /// Formulas over them.
 const WIDE: &[&str] = &[
@@ -59,7 +60,9 @@ impl Case {
 
     /// The typed formula.
     pub fn formula(&self) -> Formula {
-        self.problem.typed().unwrap_or_else(|e| panic!("`{}` is well-formed: {e}", self.problem.formula))
+        self.problem
+            .typed()
+            .unwrap_or_else(|e| panic!("`{}` is well-formed: {e}", self.problem.formula))
     }
 
     /// The program, with functions as intrinsics.
@@ -92,7 +95,9 @@ impl Case {
     /// The text of the refusal.
     pub fn emit(&self) -> Result<Emitted, String> {
         let formula = self.formula();
-        self.request(&formula).emit(&self.lowered(&formula)).map_err(|e| format!("{}: {e}", self.name()))
+        self.request(&formula)
+            .emit(&self.lowered(&formula))
+            .map_err(|e| format!("{}: {e}", self.name()))
     }
 
     /// What it is, on a line.
@@ -100,8 +105,11 @@ impl Case {
         let Case { problem, scheme, stored, float, lanes, math } = self;
         let k = problem.reduction.k().map_or(String::new(), |k| format!(" K={k}"));
         let weight = problem.weight.as_ref().map_or(String::new(), |w| format!(" weight {w}"));
-        let (name, text, rows) = (problem.reduction.name(), &problem.formula, problem.rows().text());
-        format!("{name}{k} of {text}{weight}, {scheme:?}, {rows}, {stored} in {float}, lanes {lanes:?}, {math:?}")
+        let (name, text, rows) =
+            (problem.reduction.name(), &problem.formula, problem.rows().text());
+        format!(
+            "{name}{k} of {text}{weight}, {scheme:?}, {rows}, {stored} in {float}, lanes {lanes:?}, {math:?}"
+        )
     }
 
     /// Rows and columns of the output side as numbers of i- and j-points.
@@ -126,14 +134,19 @@ impl Case {
 pub fn cases(choices: &mut Choices<'_>) -> Vec<Case> {
     let aliases: Vec<&str> = formulas::ALIASES.iter().chain(WIDE_ALIASES).copied().collect();
     let mut cases = Vec::new();
-    let mut add = |choices: &mut Choices<'_>, text: &str, weight: Option<&str>, reduction: Reduction| {
+    let mut add = |choices: &mut Choices<'_>,
+                   text: &str,
+                   weight: Option<&str>,
+                   reduction: Reduction| {
         let mut problem = Problem::new(reduction, text, &aliases);
         problem.weight = weight.map(str::to_owned);
         problem.axis = choices.pick(&[0, 1]);
         let stored = choices.pick(&[DType::F16, DType::F32, DType::F32, DType::F64]);
-        let mut case = Case::new(problem, stored, choices.pick(&[Lanes::Rows, Lanes::Rows, Lanes::Columns]));
+        let mut case =
+            Case::new(problem, stored, choices.pick(&[Lanes::Rows, Lanes::Rows, Lanes::Columns]));
         if reduction.family() != Family::Selection {
-            case.scheme = choices.pick(&[Scheme::Block, Scheme::Block, Scheme::Direct, Scheme::Kahan]);
+            case.scheme =
+                choices.pick(&[Scheme::Block, Scheme::Block, Scheme::Direct, Scheme::Kahan]);
         }
         cases.push(case);
     };

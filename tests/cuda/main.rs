@@ -1,5 +1,15 @@
 //! The CUDA engine without a device: its sources, compiled for this machine with the device language emulated, run through a
 //! driver that emulates the real one, and compared with the oracle. Everything but NVRTC and the hardware is the real thing.
+
+#![allow(
+    unreachable_pub,
+    dead_code,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::undocumented_unsafe_blocks,
+    clippy::match_bool,
+    reason = "parts of a test and of a driver that emulates the real one"
+)]
 #![cfg(target_os = "linux")]
 
 #[path = "../common/mod.rs"]
@@ -32,7 +42,8 @@ fn shapes(lanes: Lanes) -> &'static [(usize, usize)] {
 /// Emit and compile cases, a few in each shared object.
 fn compiled(cases: &[Case]) -> impl Iterator<Item = (&Case, Cubin)> {
     cases.chunks(BATCH).flat_map(|batch| {
-        let emitted: Vec<Emitted> = batch.iter().map(|c| c.emit().unwrap_or_else(|why| panic!("{why}"))).collect();
+        let emitted: Vec<Emitted> =
+            batch.iter().map(|c| c.emit().unwrap_or_else(|why| panic!("{why}"))).collect();
         batch.iter().zip(shim::compile(&emitted))
     })
 }
@@ -51,7 +62,8 @@ fn formulas_agree_with_the_oracle() {
     let mut failures = Vec::new();
     let (mut calls, mut tally) = (0, Tally::default());
     for (case, cubin) in compiled(&all) {
-        let launcher = Launcher::new(std::slice::from_ref(&device), &cubin).expect("a whole kernel");
+        let launcher =
+            Launcher::new(std::slice::from_ref(&device), &cubin).expect("a whole kernel");
         let formula = case.formula();
         for (k, (rows, columns)) in shapes(case.lanes).iter().enumerate() {
             let (m, n) = case.sides(*rows, *columns);
@@ -59,10 +71,16 @@ fn formulas_agree_with_the_oracle() {
                 0 => Call::conformance(&formula, m, n),
                 _ => Call::seeded(&formula, m, n, choices.bits()),
             };
+            // float16 holds the plain numbers, not the seeded ones.
+            let call = match call.fits(case.stored) {
+                true => call,
+                false => Call::conformance(&formula, m, n),
+            };
             calls += 1;
             shim.order(k as i32 % 3);
             let layout = LAYOUTS[k % LAYOUTS.len()];
-            let found = run::run(&launcher, case.problem.rows(), &call, layout).map_err(|e| e.to_string());
+            let found =
+                run::run(&launcher, case.problem.rows(), &call, layout).map_err(|e| e.to_string());
             match found.and_then(|found| case.check(&call, &found)) {
                 Ok(checked) => tally.add(checked),
                 Err(why) => failures.push(format!("{}, {rows} x {columns}: {why}", case.name())),

@@ -11,7 +11,12 @@ use half::f16;
 ///
 /// # Errors
 /// What the launcher says.
-pub fn run(launcher: &Launcher, rows: Category, call: &Call, layout: Layout) -> Result<Found, Error> {
+pub fn run(
+    launcher: &Launcher,
+    rows: Category,
+    call: &Call,
+    layout: Layout,
+) -> Result<Found, Error> {
     match launcher.layout().stored {
         DType::F16 => run_in::<f16>(launcher, rows, call, layout),
         DType::F32 => run_in::<f32>(launcher, rows, call, layout),
@@ -19,8 +24,14 @@ pub fn run(launcher: &Launcher, rows: Category, call: &Call, layout: Layout) -> 
     }
 }
 
-fn run_in<T: Element>(launcher: &Launcher, rows: Category, call: &Call, layout: Layout) -> Result<Found, Error> {
-    let arguments: Vec<Argument<T>> = call.inputs.iter().map(|m| Argument::new(m, layout)).collect();
+fn run_in<T: Element>(
+    launcher: &Launcher,
+    rows: Category,
+    call: &Call,
+    layout: Layout,
+) -> Result<Found, Error> {
+    let arguments: Vec<Argument<T>> =
+        call.inputs.iter().map(|m| Argument::new(m, layout)).collect();
     let views: Vec<View<'_, T>> = arguments.iter().map(Argument::view).collect();
     let (rows, columns) = if rows == Category::I { (call.m, call.n) } else { (call.n, call.m) };
     let dim = launcher.layout().out as usize;
@@ -28,7 +39,10 @@ fn run_in<T: Element>(launcher: &Launcher, rows: Category, call: &Call, layout: 
     let mut values = vec![T::default(); rows * dim];
     let mut indices = vec![0i64; rows * dim];
     let exact = Indices::Exact(ViewMut::new(&mut indices, rows, dim)?);
-    let out = Out { values: Some(ViewMut::new(&mut values, rows, dim)?), indices: selects.then_some(exact) };
+    let out = Out {
+        values: Some(ViewMut::new(&mut values, rows, dim)?),
+        indices: selects.then_some(exact),
+    };
     launcher.run(&launch::Call { inputs: &views, rows, columns }, out)?;
     let values = values.iter().map(|v| v.to_f64()).collect();
     Ok(Found { values: Some(values), indices: selects.then_some(indices) })

@@ -38,7 +38,9 @@ fn build(from: &Path, to: &Path, options: &[&str]) {
         .arg("-o")
         .arg(to)
         .output()
-        .unwrap_or_else(|e| panic!("these tests need a C++17 compiler, CXX or g++ ({compiler:?}): {e}"));
+        .unwrap_or_else(|e| {
+            panic!("these tests need a C++17 compiler, CXX or g++ ({compiler:?}): {e}")
+        });
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{} does not compile:\n{text}", from.display());
     assert!(text.is_empty(), "{} compiles with warnings:\n{text}", from.display());
@@ -67,7 +69,18 @@ pub fn compile(sources: &[Emitted]) -> Vec<Cubin> {
     fs::write(&from, text).expect("a writable directory");
     // Fusing products and sums is the program's business. Device functions may go unused, and what is fetched ahead only by the
     // threads that store it looks uninitialised.
-    build(&from, &to, &["-O1", "-mfma", "-ffp-contract=off", "-Wno-unused-function", "-Wno-unused-parameter", "-Wno-maybe-uninitialized"]);
+    build(
+        &from,
+        &to,
+        &[
+            "-O1",
+            "-mfma",
+            "-ffp-contract=off",
+            "-Wno-unused-function",
+            "-Wno-unused-parameter",
+            "-Wno-maybe-uninitialized",
+        ],
+    );
     let bytes = |k: usize| format!("SHIMk{k}:{}\0", to.display()).into_bytes();
     sources
         .iter()

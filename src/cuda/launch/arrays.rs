@@ -75,7 +75,9 @@ impl<T: Copy + 'static> DeviceArray<T> {
     /// `Device` if memory does not suffice.
     pub fn new(device: &Arc<Device>, rows: usize, dim: usize) -> Result<DeviceArray<T>, Error> {
         let bytes = rows.checked_mul(dim).and_then(|n| n.checked_mul(size_of::<T>()));
-        let bytes = bytes.ok_or_else(|| Error::shape(format!("a {rows} x {dim} array is larger than the address space")))?;
+        let bytes = bytes.ok_or_else(|| {
+            Error::shape(format!("a {rows} x {dim} array is larger than the address space"))
+        })?;
         let memory = Memory::new(device, bytes)?;
         Ok(DeviceArray { memory, device: Arc::clone(device), rows, dim, element: PhantomData })
     }

@@ -98,7 +98,8 @@ const KEPT: usize = 16;
 impl Loaded {
     fn new(device: &Arc<Device>, cubin: &Cubin) -> Result<Loaded, Error> {
         let module = Module::load(device, &cubin.bytes)?;
-        let param = (cubin.layout.param > 0).then(|| module.function("genred_param")).transpose()?;
+        let param =
+            (cubin.layout.param > 0).then(|| module.function("genred_param")).transpose()?;
         Ok(Loaded {
             workspaces: Mutex::new(Vec::new()),
             param,
@@ -187,7 +188,9 @@ impl Launcher {
         std::thread::scope(|scope| {
             let running: Vec<_> = parts
                 .into_iter()
-                .map(|(device, rows, out)| scope.spawn(move || self.run_on(device, call, rows, out)))
+                .map(|(device, rows, out)| {
+                    scope.spawn(move || self.run_on(device, call, rows, out))
+                })
                 .collect();
             running.into_iter().try_for_each(|thread| {
                 thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -203,7 +206,8 @@ impl Launcher {
         mut out: Out<'_, T>,
     ) -> Result<(), Error> {
         let mut workspace = loaded.take(self.layout.inputs.len())?;
-        let mut sweep = self.sweep(loaded, &mut workspace, Inputs::Host(call.inputs), call.rows, call.columns)?;
+        let mut sweep =
+            self.sweep(loaded, &mut workspace, Inputs::Host(call.inputs), call.rows, call.columns)?;
         let wants = (out.values.is_some(), out.indices.is_some());
         let first = rows.start;
         let mut at = rows.start;
@@ -226,7 +230,11 @@ impl Launcher {
     ///
     /// # Safety
     /// `stream` must be a live stream of the device's primary context, and the arrays must stay until it has done the work.
-    pub unsafe fn queue<T: Element>(&self, call: &DeviceCall<'_, T>, stream: usize) -> Result<(), Error> {
+    pub unsafe fn queue<T: Element>(
+        &self,
+        call: &DeviceCall<'_, T>,
+        stream: usize,
+    ) -> Result<(), Error> {
         let loaded = &self.devices[0];
         // SAFETY: the caller vouches for the stream.
         let stream = unsafe { Stream::borrowed(&loaded.device, stream) };
@@ -247,7 +255,11 @@ impl Launcher {
     ///
     /// # Errors
     /// As [`run`](Launcher::run).
-    pub fn time_on_device<T: Element>(&self, call: &DeviceCall<'_, T>, times: usize) -> Result<Vec<f32>, Error> {
+    pub fn time_on_device<T: Element>(
+        &self,
+        call: &DeviceCall<'_, T>,
+        times: usize,
+    ) -> Result<Vec<f32>, Error> {
         let device = &self.devices[0].device;
         let stream = Stream::new(device)?;
         let events = (0..=times).map(|_| Event::timed(device)).collect::<Result<Vec<_>, _>>()?;
@@ -264,13 +276,24 @@ impl Launcher {
         events.windows(2).map(|pair| pair[1].milliseconds_since(&pair[0])).collect()
     }
 
-    fn queue_on<T: Element>(&self, loaded: &Loaded, call: &DeviceCall<'_, T>, stream: &Stream) -> Result<(), Error> {
+    fn queue_on<T: Element>(
+        &self,
+        loaded: &Loaded,
+        call: &DeviceCall<'_, T>,
+        stream: &Stream,
+    ) -> Result<(), Error> {
         self.check::<T>(call.inputs.len())?;
         self.check_device_call(call)?;
         let mut workspace = loaded.take(self.layout.inputs.len())?;
         // The workspace's last call may still be running on another stream.
         stream.wait(&workspace.done)?;
-        let mut sweep = self.sweep(loaded, &mut workspace, Inputs::Device(call.inputs, stream), call.rows, call.columns)?;
+        let mut sweep = self.sweep(
+            loaded,
+            &mut workspace,
+            Inputs::Device(call.inputs, stream),
+            call.rows,
+            call.columns,
+        )?;
         let mut at = 0;
         while at < call.rows {
             let end = call.rows.min(at + sweep.panels.rows as usize);
@@ -362,7 +385,9 @@ impl Launcher {
             }
         }
         match (self.layout.kept, values, indices) {
-            (None, None, _) => Err(Error::usage("the reduction gives values, but no array for them is given")),
+            (None, None, _) => {
+                Err(Error::usage("the reduction gives values, but no array for them is given"))
+            }
             (None, _, Some(_)) => Err(Error::usage("the reduction gives no indices")),
             _ => Ok(()),
         }
@@ -371,7 +396,10 @@ impl Launcher {
 
 impl<'a, T: Element> Out<'a, T> {
     fn split_rows(self, at: usize) -> (Out<'a, T>, Out<'a, T>) {
-        fn halves<'a, T: Copy>(view: Option<ViewMut<'a, T>>, at: usize) -> (Option<ViewMut<'a, T>>, Option<ViewMut<'a, T>>) {
+        fn halves<'a, T: Copy>(
+            view: Option<ViewMut<'a, T>>,
+            at: usize,
+        ) -> (Option<ViewMut<'a, T>>, Option<ViewMut<'a, T>>) {
             view.map(|view| view.split_rows(at)).unzip()
         }
         let (values, other_values) = halves(self.values, at);

@@ -91,7 +91,8 @@ pub(super) fn panels(
     budget: u64,
 ) -> Result<Panels, Error> {
     let (block, tile) = (u64::from(layout.tiling.block_rows()), u64::from(layout.tiling.tile));
-    let all = Panels { rows: rows.next_multiple_of(block), columns: columns.next_multiple_of(tile) };
+    let all =
+        Panels { rows: rows.next_multiple_of(block), columns: columns.next_multiple_of(tile) };
     if needs.bytes(all.rows, all.columns) <= budget {
         return Ok(all);
     }
@@ -134,8 +135,7 @@ mod tests {
             components: 0,
             blocks: 4,
         };
-        let inputs =
-            [Space::Row, Space::Col].map(|space| Some(Input { space, dim: 3 }));
+        let inputs = [Space::Row, Space::Col].map(|space| Some(Input { space, dim: 3 }));
         Layout {
             float: Float::F32,
             stored: DType::F32,
@@ -173,8 +173,11 @@ mod tests {
         assert_eq!(needs, Needs { fixed: 0, row: 32, column: 24 });
         let least = needs.bytes(1024, 256);
         for budget in [least, least + 1, least * 2, 1 << 20, 1 << 26, 1 << 40] {
-            for (rows, columns) in [(10, 1_000_000), (1_000_000, 10), (1_000_000, 1_000_000), (1, 0)] {
-                let Panels { rows: r, columns: c } = panels(&layout, needs, rows, columns, budget).unwrap();
+            for (rows, columns) in
+                [(10, 1_000_000), (1_000_000, 10), (1_000_000, 1_000_000), (1, 0)]
+            {
+                let Panels { rows: r, columns: c } =
+                    panels(&layout, needs, rows, columns, budget).unwrap();
                 assert!(needs.bytes(r, c) <= budget, "{budget} {rows} {columns} {r} {c}");
                 assert!(r > 0 && r % 1024 == 0 && c % 256 == 0 && (c > 0 || columns == 0));
                 // Nothing is left that would hold another block of rows and is wanted.

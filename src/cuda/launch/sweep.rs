@@ -75,8 +75,22 @@ impl Arguments {
             indices,
         } = *self;
         [
-            param, row, row_stride, rows, col, col_stride, columns, panel, total, segment, partial, partial_index,
-            parts, axis, values, indices,
+            param,
+            row,
+            row_stride,
+            rows,
+            col,
+            col_stride,
+            columns,
+            panel,
+            total,
+            segment,
+            partial,
+            partial_index,
+            parts,
+            axis,
+            values,
+            indices,
         ]
     }
 }
@@ -136,14 +150,23 @@ impl<'s, T: Element> Sweep<'s, T> {
             })
             .collect();
         let w = &mut *workspace;
-        let own = [&mut w.param, &mut w.row, &mut w.col, &mut w.partial, &mut w.partial_index, &mut w.values, &mut w.indices];
+        let own = [
+            &mut w.param,
+            &mut w.row,
+            &mut w.col,
+            &mut w.partial,
+            &mut w.partial_index,
+            &mut w.values,
+            &mut w.indices,
+        ];
         let mut buffers: Vec<_> = own.into_iter().chain(&mut w.raw).collect();
         let sizes: Vec<u64> = sizes.into_iter().chain(raw).collect();
         if buffers.iter().zip(&sizes).any(|(buffer, bytes)| buffer.bytes() < *bytes) {
             w.done.synchronize()?;
             w.stream.synchronize()?;
             // What earlier calls of other shapes have left may not be kept at the price of the budget.
-            let grown = buffers.iter().zip(&sizes).map(|(buffer, bytes)| buffer.bytes().max(*bytes));
+            let grown =
+                buffers.iter().zip(&sizes).map(|(buffer, bytes)| buffer.bytes().max(*bytes));
             if grown.fold(0, u64::saturating_add) > plan.budget {
                 buffers.iter_mut().for_each(|buffer| **buffer = Buffer::default());
             }
@@ -217,7 +240,11 @@ impl<'s, T: Element> Sweep<'s, T> {
                 self.packed = whole;
             }
             self.prepare(panel == 0, pack)?;
-            self.launch(self.loaded.pair, [blocks, self.segments.count, self.launcher.layout.parts.into()], tiling.threads())?;
+            self.launch(
+                self.loaded.pair,
+                [blocks, self.segments.count, self.launcher.layout.parts.into()],
+                tiling.threads(),
+            )?;
             panel += columns;
             if panel >= total {
                 break;
@@ -238,7 +265,11 @@ impl<'s, T: Element> Sweep<'s, T> {
         }
         self.arguments.axis = u64::from(!rows);
         let axes = u64::from(rows) + u64::from(columns);
-        self.launch(self.loaded.prepare, [row_items.max(col_items).div_ceil(THREADS.into()), axes, 1], THREADS)
+        self.launch(
+            self.loaded.prepare,
+            [row_items.max(col_items).div_ceil(THREADS.into()), axes, 1],
+            THREADS,
+        )
     }
 
     fn merge(&mut self) -> Result<(), Error> {
@@ -246,7 +277,11 @@ impl<'s, T: Element> Sweep<'s, T> {
         while parts > 1 {
             let left = parts.div_ceil(MERGED);
             self.arguments.parts = parts;
-            self.launch(self.loaded.merge, [self.arguments.rows.div_ceil(THREADS.into()), left, 1], THREADS)?;
+            self.launch(
+                self.loaded.merge,
+                [self.arguments.rows.div_ceil(THREADS.into()), left, 1],
+                THREADS,
+            )?;
             parts = left;
         }
         Ok(())
@@ -256,7 +291,11 @@ impl<'s, T: Element> Sweep<'s, T> {
     pub(super) fn finish(&mut self, values: u64, indices: u64) -> Result<(), Error> {
         self.arguments.values = values;
         self.arguments.indices = indices;
-        self.launch(self.loaded.finish, [self.arguments.rows.div_ceil(THREADS.into()), 1, 1], THREADS)
+        self.launch(
+            self.loaded.finish,
+            [self.arguments.rows.div_ceil(THREADS.into()), 1, 1],
+            THREADS,
+        )
     }
 
     /// The same, to the workspace's own arrays.

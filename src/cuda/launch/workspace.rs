@@ -167,9 +167,12 @@ impl Workspace {
             let memory = &mut self.pieces[n].memory;
             let bytes = &mut memory.as_mut_slice()[..len * size_of::<T>()];
             // SAFETY: the stream is waited for before the piece is touched; the caller vouches for the device's side.
-            let queued = unsafe { self.stream.download(bytes, from + (at * size_of::<T>()) as u64) };
+            let queued =
+                unsafe { self.stream.download(bytes, from + (at * size_of::<T>()) as u64) };
             self.stream.synchronize().and(queued)?;
-            for (k, number) in arrays::numbers(&memory.as_slice()[..len * size_of::<T>()]).enumerate() {
+            for (k, number) in
+                arrays::numbers(&memory.as_slice()[..len * size_of::<T>()]).enumerate()
+            {
                 take(at + k, number);
             }
             at += len;

@@ -73,8 +73,11 @@ fn toolkits() -> Vec<PathBuf> {
 
 /// Library directories of the `nvidia-cuda-nvrtc` packages.
 fn packages() -> Vec<PathBuf> {
-    let mut prefixes: Vec<PathBuf> =
-        ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(env::var_os).map(PathBuf::from).collect();
+    let mut prefixes: Vec<PathBuf> = ["VIRTUAL_ENV", "CONDA_PREFIX"]
+        .into_iter()
+        .filter_map(env::var_os)
+        .map(PathBuf::from)
+        .collect();
     for directory in env::var_os("PATH").iter().flat_map(env::split_paths) {
         if directory.join("python3").exists() && directory.ends_with("bin") {
             prefixes.extend(directory.parent().map(Path::to_owned));
@@ -108,8 +111,13 @@ mod tests {
     #[test]
     fn libraries_are_told_from_their_builtins() {
         let directory = tempfile::tempdir().unwrap();
-        let names =
-            ["libnvrtc.so.12", "libnvrtc.so.13", "libnvrtc-builtins.so.12.9", "libnvrtc.alt.so.12", "other"];
+        let names = [
+            "libnvrtc.so.12",
+            "libnvrtc.so.13",
+            "libnvrtc-builtins.so.12.9",
+            "libnvrtc.alt.so.12",
+            "other",
+        ];
         for name in names {
             fs::write(directory.path().join(name), "").unwrap();
         }
@@ -125,7 +133,8 @@ mod tests {
             fs::create_dir_all(directory.path().join("nvidia").join(part).join("lib")).unwrap();
         }
         let found = in_site(directory.path());
-        let parts: Vec<_> = found.iter().map(|p| p.strip_prefix(directory.path()).unwrap()).collect();
+        let parts: Vec<_> =
+            found.iter().map(|p| p.strip_prefix(directory.path()).unwrap()).collect();
         assert_eq!(parts, [Path::new("nvidia/cu13/lib"), Path::new("nvidia/cuda_nvrtc/lib")]);
     }
 }

@@ -124,7 +124,8 @@ impl Nvrtc {
                 Some(error) => refused = refused.or(Some(error)),
             }
         }
-        let missing = || device_error("NVRTC, CUDA's run-time compiler, was not found").help(find::HELP);
+        let missing =
+            || device_error("NVRTC, CUDA's run-time compiler, was not found").help(find::HELP);
         Err(refused.unwrap_or_else(missing))
     }
 
@@ -132,8 +133,11 @@ impl Nvrtc {
     fn unsuitable(&self, arch: Arch, driver: Version) -> Option<Error> {
         let (version, path) = (self.version, self.path.display());
         if version.major > driver.major {
-            let message = format!("NVRTC {version} ({path}) is newer than the driver, which takes CUDA {driver}");
-            let help = format!("update the driver, or `pip install nvidia-cuda-nvrtc-cu{}`", driver.major);
+            let message = format!(
+                "NVRTC {version} ({path}) is newer than the driver, which takes CUDA {driver}"
+            );
+            let help =
+                format!("update the driver, or `pip install nvidia-cuda-nvrtc-cu{}`", driver.major);
             return Some(device_error(message).help(help));
         }
         self.target(arch).err()
@@ -146,7 +150,11 @@ impl Nvrtc {
     pub fn target(&self, arch: Arch) -> Result<Arch, Error> {
         let runs = |known: &Arch| known.major == arch.major && known.minor <= arch.minor;
         self.archs().into_iter().filter(runs).max().ok_or_else(|| {
-            let message = format!("NVRTC {} ({}) does not compile for {arch}", self.version, self.path.display());
+            let message = format!(
+                "NVRTC {} ({}) does not compile for {arch}",
+                self.version,
+                self.path.display()
+            );
             device_error(message).help("install the NVRTC of another CUDA version")
         })
     }
@@ -160,8 +168,9 @@ impl Nvrtc {
         let library = library::open(path)
             .map_err(|e| device_error(format!("NVRTC cannot be loaded from {shown}: {e}")))?;
         // SAFETY: the types are those of nvrtc.h.
-        let functions = unsafe { Functions::of(library) }
-            .map_err(|name| device_error(format!("{shown} has no `{name}`: it is too old or not NVRTC")))?;
+        let functions = unsafe { Functions::of(library) }.map_err(|name| {
+            device_error(format!("{shown} has no `{name}`: it is too old or not NVRTC"))
+        })?;
         let (mut major, mut minor) = (0, 0);
         // SAFETY: both pointers are valid.
         let code = unsafe { (functions.version)(&mut major, &mut minor) };
@@ -212,7 +221,14 @@ impl Nvrtc {
         let mut handle = ptr::null_mut();
         // SAFETY: the texts are terminated and live until the call returns, which copies them; there are no headers.
         let code = unsafe {
-            (f.create)(&mut handle, text.as_ptr(), c"genred.cu".as_ptr(), 0, ptr::null(), ptr::null())
+            (f.create)(
+                &mut handle,
+                text.as_ptr(),
+                c"genred.cu".as_ptr(),
+                0,
+                ptr::null(),
+                ptr::null(),
+            )
         };
         self.check(code)?;
         let program = Program { functions: f, handle };

@@ -68,7 +68,11 @@ pub(super) fn begin(source: &Source<'_>, text: &mut Text, kept: Kept, names: &Na
         text.line("kept[e][q][r] = INF;");
         text.line("column[e][q][r] = -1;");
         text.open("if (resumed)");
-        text.line(format!("const long long slot = (long long)({}) * {} + q;", source.component(kept.dim), kept.k));
+        text.line(format!(
+            "const long long slot = (long long)({}) * {} + q;",
+            source.component(kept.dim),
+            kept.k
+        ));
         text.line("const long long from = at(slot, a.row_stride, row0 + row_of(r));");
         text.line("kept[e][q][r] = partial[from];");
         text.line("const long long index = partial_index[from];");
@@ -145,7 +149,11 @@ pub(super) fn end(source: &Source<'_>, text: &mut Text, kept: Kept) {
             text.open(format!("if (component0 + e < {})", kept.dim));
         }
         over_kept(text, kept);
-        text.line(format!("const long long slot = (long long)({}) * {} + q;", source.component(kept.dim), kept.k));
+        text.line(format!(
+            "const long long slot = (long long)({}) * {} + q;",
+            source.component(kept.dim),
+            kept.k
+        ));
         text.line("const long long to = at(slot, a.row_stride, row0 + row_of(r));");
         text.line("partial[to] = kept[e][q][r];");
         text.line("partial_index[to] = column[e][q][r] < 0 ? -1 : first + column[e][q][r];");
@@ -166,7 +174,9 @@ pub(super) fn merge(source: &Source<'_>, scope: &mut Scope<'_>) {
     text.open("for (long long q = p + gridDim.y; q < a.parts; q += gridDim.y)");
     text.counted("l", kept.dim);
     for (name, part) in [("own", "p"), ("other", "q")] {
-        text.line(format!("const long long {name} = at({part} * {slots} + (long long)l * {k}, step, i);"));
+        text.line(format!(
+            "const long long {name} = at({part} * {slots} + (long long)l * {k}, step, i);"
+        ));
     }
     text.line("int n = 0, m = 0;");
     text.open(format!("while (n + m < {k})"));
@@ -204,7 +214,10 @@ pub(super) fn finish(source: &Source<'_>, scope: &mut Scope<'_>) {
     text.counted("d", dim);
     text.counted("q", k);
     text.line(format!("const long long from = at((long long)d * {k} + q, a.row_stride, i);"));
-    text.line(format!("const long long to = i * {} + (long long)q * {dim} + d;", u64::from(dim) * u64::from(k)));
+    text.line(format!(
+        "const long long to = i * {} + (long long)q * {dim} + d;",
+        u64::from(dim) * u64::from(k)
+    ));
     let sign = if negated { "-" } else { "" };
     // Where every value was NaN, so are the places that would be taken otherwise.
     text.line("const bool none = a.partial_index[from - q * a.row_stride] < 0 && q < a.total;");

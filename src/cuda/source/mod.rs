@@ -84,7 +84,12 @@ pub(super) fn emit(
     if program.slots(Space::Param) > 0 {
         kernels.push(stages::param(&source));
     }
-    kernels.extend([stages::prepare(&source), pairs, stages::merge(&source), stages::finish(&source)]);
+    kernels.extend([
+        stages::prepare(&source),
+        pairs,
+        stages::merge(&source),
+        stages::finish(&source),
+    ]);
     out += &kernels.join("\n");
     Ok((out, source.placement.parts))
 }
@@ -104,7 +109,11 @@ fn names(program: &Program) -> Vec<String> {
     let is_plain = |name: &str| name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_');
     let name = |(k, array): (usize, &crate::loops::program::Array)| {
         let prefix = prefix(array.space);
-        if is_plain(&array.name) { format!("{prefix}_{}", array.name) } else { format!("{prefix}{k}") }
+        if is_plain(&array.name) {
+            format!("{prefix}_{}", array.name)
+        } else {
+            format!("{prefix}{k}")
+        }
     };
     program.arrays.iter().enumerate().map(name).collect()
 }
@@ -162,7 +171,10 @@ impl Source<'_> {
     fn check(&self) -> Result<(), String> {
         let arguments = 8 * (FIELDS.len() + 3 * self.inputs.len());
         if arguments > ARGUMENT_BYTES {
-            return Err(format!("{} arrays are more than a kernel's arguments have room for", self.inputs.len()));
+            return Err(format!(
+                "{} arrays are more than a kernel's arguments have room for",
+                self.inputs.len()
+            ));
         }
         let pairs = u64::from(self.tiling.rows) * u64::from(self.tiling.columns);
         let slots = |space, of: u64| self.arrays(space).map(move |id| (id, of));
@@ -173,11 +185,16 @@ impl Source<'_> {
         let own = own * self.program.float.bytes() as u64;
         let lists = self.kept.map_or(0, |kept| {
             let index = self.program.float.bytes() as u64 + 4;
-            index * u64::from(self.tiling.rows) * u64::from(self.window(kept.dim)) * u64::from(kept.k)
+            index
+                * u64::from(self.tiling.rows)
+                * u64::from(self.window(kept.dim))
+                * u64::from(kept.k)
         });
         if own + lists > PRIVATE_BYTES {
             let all = own + lists;
-            return Err(format!("a thread would need {all} bytes of its own, at most {PRIVATE_BYTES} are allowed"));
+            return Err(format!(
+                "a thread would need {all} bytes of its own, at most {PRIVATE_BYTES} are allowed"
+            ));
         }
         Ok(())
     }
@@ -201,7 +218,9 @@ impl Source<'_> {
     }
 
     fn arguments(&self) -> String {
-        let mut out = String::from("struct Input {\n    const stored* data;\n    long long row_stride, column_stride;\n};\n\n");
+        let mut out = String::from(
+            "struct Input {\n    const stored* data;\n    long long row_stride, column_stride;\n};\n\n",
+        );
         out += "struct Args {\n";
         for (ty, name, meaning) in FIELDS {
             let _ = writeln!(out, "    {ty} {name};  // {meaning}");

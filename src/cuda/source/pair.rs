@@ -73,7 +73,9 @@ impl Places for PairPlaces<'_> {
                 Some(resident) => {
                     format!("tile[{} * TILE + c]", factor(scope.index(index, resident.first)))
                 }
-                None => format!("col[at({}, a.col_stride, c0 + c)]", scope.index(index, array.base)),
+                None => {
+                    format!("col[at({}, a.col_stride, c0 + c)]", scope.index(index, array.base))
+                }
             },
             Space::State => format!("{name}[{}][r]", self.local(scope, id, index)),
             Space::Tile => format!("{name}[{}][k][r]", self.local(scope, id, index)),
@@ -152,7 +154,9 @@ pub(super) fn emit(source: &Source<'_>) -> Result<String, String> {
         }
     }
     let text = &mut scope.text;
-    text.line("// The first `left` columns of a tile against all rows of the block, N at once a thread.");
+    text.line(
+        "// The first `left` columns of a tile against all rows of the block, N at once a thread.",
+    );
     text.line("template <int N>");
     text.open(format!(
         "__device__ __forceinline__ void sweep(\n    {})",
@@ -173,7 +177,10 @@ fn kernel(source: &Source<'_>, scope: &mut Scope<'_>, variables: &[String], name
         tiling.blocks
     ));
     if placement.resident_slots > 0 {
-        text.line(format!("__shared__ __align__(16) real tile[{} * TILE];", placement.resident_slots));
+        text.line(format!(
+            "__shared__ __align__(16) real tile[{} * TILE];",
+            placement.resident_slots
+        ));
     }
     if placement.staged > 0 {
         text.line(format!("__shared__ __align__(16) real staged[{}];", placement.staged));
@@ -188,7 +195,10 @@ fn kernel(source: &Source<'_>, scope: &mut Scope<'_>, variables: &[String], name
     text.line("const long long row0 = (long long)blockIdx.x * (ROW_THREADS * ROWS);");
     text.line(format!("const int component0 = (int)blockIdx.z * {};", tiling.components));
     text.line("const long long part = (long long)blockIdx.y * COLUMN_THREADS + threadIdx.x % COLUMN_THREADS;");
-    text.line(format!("real* const partial = a.partial + part * {} * a.row_stride;", source.partial_slots()));
+    text.line(format!(
+        "real* const partial = a.partial + part * {} * a.row_stride;",
+        source.partial_slots()
+    ));
     if source.kept.is_some() {
         text.line(format!(
             "long long* const partial_index = a.partial_index + part * {} * a.row_stride;",
@@ -210,7 +220,8 @@ fn kernel(source: &Source<'_>, scope: &mut Scope<'_>, variables: &[String], name
         let fixed = format!(
             "a, a.param, a.row, a.col, {tile}, {staged}, row0, component0, c0, first_column, {left}"
         );
-        let all: Vec<&str> = std::iter::once(fixed.as_str()).chain(variables.iter().map(String::as_str)).collect();
+        let all: Vec<&str> =
+            std::iter::once(fixed.as_str()).chain(variables.iter().map(String::as_str)).collect();
         format!("sweep<{columns}>({});", all.join(", "))
     };
     if tiling.columns == 1 {
@@ -297,7 +308,9 @@ fn begin(source: &Source<'_>, text: &mut Text, names: Option<&Names>) {
     for (name, id) in state_variables(source) {
         let slot = partial_slot(source, id);
         over_slots(source, text, source.slots_kept(id), |text| {
-            text.line(format!("{name}[e][r] = partial[at({slot}, a.row_stride, row0 + row_of(r))];"));
+            text.line(format!(
+                "{name}[e][r] = partial[at({slot}, a.row_stride, row0 + row_of(r))];"
+            ));
         });
     }
     text.close();
@@ -359,4 +372,3 @@ fn end(source: &Source<'_>, text: &mut Text) {
         });
     }
 }
-

@@ -128,7 +128,12 @@ fn columns<'p>(source: &Source<'p>, scope: &mut Scope<'p>, number: usize, pass: 
 }
 
 /// Statements for every pair, then the accumulators' step.
-fn straight<'p>(source: &Source<'p>, scope: &mut Scope<'p>, stmts: &'p [Stmt], stepping: Option<&'p Pass>) {
+fn straight<'p>(
+    source: &Source<'p>,
+    scope: &mut Scope<'p>,
+    stmts: &'p [Stmt],
+    stepping: Option<&'p Pass>,
+) {
     let steps = stepping.filter(|pass| !pass.accumulators.is_empty());
     if stmts.is_empty() && steps.is_none() {
         return;
@@ -136,9 +141,12 @@ fn straight<'p>(source: &Source<'p>, scope: &mut Scope<'p>, stmts: &'p [Stmt], s
     let places = PairPlaces { source, staged: Vec::new() };
     open_columns(scope);
     let scratch = stmts.iter().any(|s| matches!(s, Stmt::Loop(_)))
-        || arrays_in(source.program, stmts).iter().any(|id| source.program.arrays[id.index()].space == Space::Temp);
+        || arrays_in(source.program, stmts)
+            .iter()
+            .any(|id| source.program.arrays[id.index()].space == Space::Temp);
     // What is the same for all rows is computed once, unless the order of statements matters.
-    let is_shared = |stmt: &Stmt| !scratch && matches!(stmt, Stmt::Let(v) if !varies_by_row(source, *v));
+    let is_shared =
+        |stmt: &Stmt| !scratch && matches!(stmt, Stmt::Let(v) if !varies_by_row(source, *v));
     for stmt in stmts.iter().filter(|s| is_shared(s)) {
         scope.block(std::slice::from_ref(stmt), &places);
     }
@@ -156,7 +164,8 @@ fn straight<'p>(source: &Source<'p>, scope: &mut Scope<'p>, stmts: &'p [Stmt], s
         for stmt in &pass.step {
             step(source, scope, pass, stmt, &places);
         }
-        let next: Vec<(Value, Value)> = pass.accumulators.iter().map(|a| (a.param, a.next)).collect();
+        let next: Vec<(Value, Value)> =
+            pass.accumulators.iter().map(|a| (a.param, a.next)).collect();
         scope.step(&next);
         scope.text.close();
     }
@@ -176,9 +185,16 @@ fn open_columns(scope: &mut Scope<'_>) {
 
 /// A statement of a step. A running minimum or maximum is the hardware's: it differs from the program's only in the sign of
 /// zero, as the running value is never NaN.
-fn step<'p>(source: &Source<'p>, scope: &mut Scope<'p>, pass: &Pass, stmt: &'p Stmt, places: &dyn Places) {
+fn step<'p>(
+    source: &Source<'p>,
+    scope: &mut Scope<'p>,
+    pass: &Pass,
+    stmt: &'p Stmt,
+    places: &dyn Places,
+) {
     if let Stmt::Let(value) = stmt
-        && let Inst::Binary(op @ (Binary::Min | Binary::Max), a, b) = &source.program.value(*value).inst
+        && let Inst::Binary(op @ (Binary::Min | Binary::Max), a, b) =
+            &source.program.value(*value).inst
         && pass.accumulators.iter().any(|acc| acc.next == *value && acc.param == *b)
     {
         let name = match (op, source.program.float) {
@@ -187,7 +203,8 @@ fn step<'p>(source: &Source<'p>, scope: &mut Scope<'p>, pass: &Pass, stmt: &'p S
             (_, Float::F32) => "fmaxf",
             (_, Float::F64) => "fmax",
         };
-        let line = format!("const real v{} = {name}({}, {});", value.0, scope.name(*a), scope.name(*b));
+        let line =
+            format!("const real v{} = {name}({}, {});", value.0, scope.name(*a), scope.name(*b));
         scope.text.line(line);
         return;
     }
@@ -269,7 +286,13 @@ fn contraction<'p>(source: &Source<'p>, scope: &mut Scope<'p>, id: LoopId) {
 }
 
 /// One step of a contraction for all pairs.
-fn steps<'p>(source: &Source<'p>, scope: &mut Scope<'p>, id: LoopId, counter: &str, places: &PairPlaces<'_>) {
+fn steps<'p>(
+    source: &Source<'p>,
+    scope: &mut Scope<'p>,
+    id: LoopId,
+    counter: &str,
+    places: &PairPlaces<'_>,
+) {
     let body = &source.program.loops[id.index()];
     scope.text.line(format!("[[maybe_unused]] const int {counter} = begin + t;"));
     open_columns(scope);
@@ -297,7 +320,11 @@ fn fetch(source: &Source<'_>, scope: &mut Scope<'_>, staged: &[Staged], d: &str,
         let slot = array.base + operand.offset;
         copy(source, scope, depth * width, |t, n| {
             let step = format!("{d} + {t} / {width}");
-            let step = if count.is_multiple_of(depth) { step } else { format!("min({step}, {})", count - 1) };
+            let step = if count.is_multiple_of(depth) {
+                step
+            } else {
+                format!("min({step}, {})", count - 1)
+            };
             let slot = match (slot, operand.stride) {
                 (0, 1) => step,
                 (_, 1) => format!("{slot} + {step}"),
@@ -313,7 +340,12 @@ fn fetch(source: &Source<'_>, scope: &mut Scope<'_>, staged: &[Staged], d: &str,
 }
 
 /// A statement for all of `elements`, divided among the threads of the block; `n` counts those of a thread.
-fn copy(source: &Source<'_>, scope: &mut Scope<'_>, elements: u32, line: impl Fn(&str, &str) -> String) {
+fn copy(
+    source: &Source<'_>,
+    scope: &mut Scope<'_>,
+    elements: u32,
+    line: impl Fn(&str, &str) -> String,
+) {
     let threads = source.tiling.threads();
     scope.text.unrolled("n", elements.div_ceil(threads));
     scope.text.line("const int t = (int)threadIdx.x + n * THREADS;");

@@ -41,7 +41,11 @@ impl Placement {
     ///
     /// # Errors
     /// Text, if shared memory does not suffice.
-    pub(super) fn of(program: &Program, survey: &Survey, tiling: &Tiling) -> Result<Placement, String> {
+    pub(super) fn of(
+        program: &Program,
+        survey: &Survey,
+        tiling: &Tiling,
+    ) -> Result<Placement, String> {
         let parts = survey.components.count.div_ceil(tiling.components.max(1)).max(1);
         let mut placement = Placement {
             row_registers: BTreeSet::new(),
@@ -56,11 +60,14 @@ impl Placement {
         for (id, reads) in &survey.reads {
             let Array { space, len, .. } = program.arrays[id.index()];
             match space {
-                Space::Row if reads.fixed && !reads.scattered && !reads.component => {
-                    if (registers + len) * tiling.rows <= ROW_REGISTERS {
-                        registers += len;
-                        placement.row_registers.insert(*id);
-                    }
+                Space::Row
+                    if reads.fixed
+                        && !reads.scattered
+                        && !reads.component
+                        && (registers + len) * tiling.rows <= ROW_REGISTERS =>
+                {
+                    registers += len;
+                    placement.row_registers.insert(*id);
                 }
                 Space::Col if reads.fixed || reads.scattered || reads.component => {
                     let windowed = parts > 1 && !reads.fixed && !reads.scattered;
@@ -77,9 +84,12 @@ impl Placement {
         let contractions = survey.contractions.iter().flatten();
         placement.staged =
             contractions.map(|c| staged_elements(program, tiling, c)).max().unwrap_or(0);
-        let all = u64::from(placement.resident_slots) * column_bytes + u64::from(placement.staged) * bytes;
+        let all = u64::from(placement.resident_slots) * column_bytes
+            + u64::from(placement.staged) * bytes;
         if all > SHARED_BYTES {
-            return Err(format!("{all} bytes of shared memory are needed, {SHARED_BYTES} are there"));
+            return Err(format!(
+                "{all} bytes of shared memory are needed, {SHARED_BYTES} are there"
+            ));
         }
         Ok(placement)
     }

@@ -46,7 +46,12 @@ fn function(name: &str, float: Float) -> String {
 }
 
 /// A computed value; `name` names its operands. Constants, loads and bound values are the caller's.
-pub(super) fn expression(inst: &Inst, ty: Type, of: Float, name: impl Fn(Value) -> String) -> String {
+pub(super) fn expression(
+    inst: &Inst,
+    ty: Type,
+    of: Float,
+    name: impl Fn(Value) -> String,
+) -> String {
     let call = |f: &str, args: &[Value]| {
         let args: Vec<String> = args.iter().map(|a| name(*a)).collect();
         format!("{}({})", function(f, of), args.join(", "))

@@ -35,11 +35,7 @@ enum Work<'p> {
 
 impl<'p> Scope<'p> {
     pub(super) fn new(program: &'p Program) -> Scope<'p> {
-        Scope {
-            program,
-            text: Text::default(),
-            names: vec![None; program.values.len()],
-        }
+        Scope { program, text: Text::default(), names: vec![None; program.values.len()] }
     }
 
     /// The text of a value that has been defined.

@@ -70,7 +70,12 @@ pub(super) fn declare_scratch(source: &Source<'_>, scope: &mut Scope<'_>, block:
 }
 
 /// Declare pointers to the spaces that a block touches.
-fn declare_spaces(source: &Source<'_>, scope: &mut Scope<'_>, block: &[Stmt], spaces: &[(Space, &str)]) {
+fn declare_spaces(
+    source: &Source<'_>,
+    scope: &mut Scope<'_>,
+    block: &[Stmt],
+    spaces: &[(Space, &str)],
+) {
     let used: BTreeSet<Space> = arrays_in(source.program, block)
         .iter()
         .map(|id| source.program.arrays[id.index()].space)
@@ -119,9 +124,13 @@ pub(super) fn param(source: &Source<'_>) -> String {
 pub(super) fn prepare(source: &Source<'_>) -> String {
     let program = source.program;
     let mut scope = Scope::new(program);
-    let head = format!("extern \"C\" __global__ void __launch_bounds__({THREADS}) genred_prepare(const Args a)");
+    let head = format!(
+        "extern \"C\" __global__ void __launch_bounds__({THREADS}) genred_prepare(const Args a)"
+    );
     scope.text.open(head);
-    scope.text.line(format!("const long long i = (long long)blockIdx.x * {THREADS} + threadIdx.x;"));
+    scope
+        .text
+        .line(format!("const long long i = (long long)blockIdx.x * {THREADS} + threadIdx.x;"));
     let halves = [
         (Space::Row, "row", "rows", &program.row, "if (a.axis + blockIdx.y == 0)"),
         (Space::Col, "col", "columns", &program.col, "else"),
@@ -131,11 +140,16 @@ pub(super) fn prepare(source: &Source<'_>) -> String {
         scope.text.line(format!("if (i >= a.{name}_stride) {{ return; }}"));
         if program.slots(space) > 0 {
             scope.text.line(format!("real* const {name} = a.{name};"));
-            let has_input = source.inputs.iter().flatten().any(|id| program.arrays[id.index()].space == space);
+            let has_input =
+                source.inputs.iter().flatten().any(|id| program.arrays[id.index()].space == space);
             if has_input {
-                scope.text.line(format!("const long long from = i < a.{count} ? i : a.{count} - 1;"));
+                scope
+                    .text
+                    .line(format!("const long long from = i < a.{count} ? i : a.{count} - 1;"));
             }
-            pack(source, &mut scope, space, |slot| format!("{name}[at({slot}, a.{name}_stride, i)]"));
+            pack(source, &mut scope, space, |slot| {
+                format!("{name}[at({slot}, a.{name}_stride, i)]")
+            });
             let param = [(Space::Param, "const real* const param = a.param;")];
             declare_spaces(source, &mut scope, block, &param);
             declare_scratch(source, &mut scope, block);
@@ -148,9 +162,12 @@ pub(super) fn prepare(source: &Source<'_>) -> String {
 }
 
 fn open_over_rows(scope: &mut Scope<'_>, name: &str) {
-    let head = format!("extern \"C\" __global__ void __launch_bounds__({THREADS}) {name}(const Args a)");
+    let head =
+        format!("extern \"C\" __global__ void __launch_bounds__({THREADS}) {name}(const Args a)");
     scope.text.open(head);
-    scope.text.line(format!("const long long i = (long long)blockIdx.x * {THREADS} + threadIdx.x;"));
+    scope
+        .text
+        .line(format!("const long long i = (long long)blockIdx.x * {THREADS} + threadIdx.x;"));
     scope.text.line("if (i >= a.rows) { return; }");
 }
 

@@ -333,5 +333,12 @@ fn main() {
     println!(
         "components compared with the oracle's bounds: {checked}; skipped as unknown: {unknown}"
     );
+    let stats = suite::no_files().stats();
+    let differ = stats.rejected(genred::cache::Reason::Recompiled);
+    if suite::no_files().path().is_some() {
+        let disk = stats.disk_hits;
+        println!("kernels: {disk} read from disk, {differ} of them unlike what was compiled again");
+    }
+    assert_eq!(differ, 0, "kernels that compile to other bytes");
     conclusion.exit();
 }

@@ -67,10 +67,22 @@ impl Problem {
     }
 }
 
+/// Names a directory for the kernels of the suite.
+const DIRECTORY: &str = "GENRED_SUITE_CACHE";
+
 /// A cache that touches no file, so that a suite tests what this build compiles.
+///
+/// With `GENRED_SUITE_CACHE=DIR` it has some: run the suite twice, the second time with `GENRED_CACHE_VERIFY=recompile`, and
+/// every kernel is compiled again and compared with the one on disk.
 pub fn no_files() -> &'static Cache {
     static CACHE: OnceLock<Cache> = OnceLock::new();
-    CACHE.get_or_init(|| Cache::open(Options::new().mode(Mode::Off)))
+    CACHE.get_or_init(|| {
+        let options = match std::env::var_os(DIRECTORY) {
+            Some(dir) => Options::new().dir(dir).mode(Mode::ReadWrite),
+            None => Options::new().mode(Mode::Off),
+        };
+        Cache::open(options)
+    })
 }
 
 /// The arguments of a call.

@@ -60,6 +60,8 @@ pub struct Cost {
     pub tile_slots: u32,
     /// Scalars of the column point that one pair reads: high for contractions, which gain by register tiles of several columns.
     pub column_loads: u32,
+    /// Scalar values of the whole program: long ones have parallelism of their own, and a tile multiplies their code.
+    pub values: u32,
 }
 
 /// Rows below which lanes run over columns, given enough of those: a block of rows would be mostly padding.
@@ -68,6 +70,9 @@ const FEW_ROWS: usize = 32;
 const MANY_COLUMNS: usize = 256;
 /// Column scalars a pair from which several columns are evaluated together (bench: engines, D = 4 ... 100).
 const CONTRACTION: u32 = 8;
+/// Values of a program from which it is evaluated for one vector at a time: the gradient of `SoftDTW_SqDist` of dims 20 then compiles
+/// in 5 ms instead of 35 (`genred reduce --stats json`).
+const LONG_PROGRAM: u32 = 2_000;
 /// Bytes of a packed column tile: half of a small level-2 cache, so that row blocks sweep it from there.
 const TILE_BYTES: u32 = 128 * 1024;
 
@@ -82,6 +87,7 @@ impl Schedule {
         let contraction = cost.column_loads >= CONTRACTION;
         // Several columns share the loads of rows, and their chains run side by side (bench: engines, sweep).
         let (mr, nr) = match (lanes, registers.count >= 32, registers.bytes) {
+            _ if cost.values > LONG_PROGRAM => (1, 1),
             (Lanes::Columns, _, _) => (4, 1),
             _ if cost.family == Family::Exponential && !contraction => (4, 1),
             (Lanes::Rows, true, _) => (4, 4),

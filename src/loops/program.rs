@@ -399,6 +399,7 @@ impl Program {
             column_bytes: self.slots(Space::Col) * self.float.bytes() as u32,
             tile_slots: self.slots(Space::Tile),
             column_loads: loads.unwrap_or(0),
+            values: u32::try_from(self.values.len()).unwrap_or(u32::MAX),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use crate::alias::Category;
 use crate::array::Array;
-use crate::dtype::{Element, Float};
+use crate::dtype::Element;
 use crate::engine::Plan;
 use crate::error::{Error, ErrorKind};
 use crate::formula::grad::{Derivative, Direction, Extra, Outer, at_selected, derivative};
@@ -145,12 +145,8 @@ impl<T: Element> Kernel<T> {
     /// The plan of a sum of a derived formula, with this kernel's precision.
     fn derived(&self, formula: crate::formula::Formula, rows: Category) -> Plan {
         let Plan { text, scheme, float, .. } = self.plan();
-        let float = match T::DTYPE.compute() {
-            Float::F64 => Float::F64,
-            Float::F32 => *float,
-        };
         let scheme = if *scheme == Scheme::Kahan { Scheme::Kahan } else { Scheme::Block };
-        Plan { text: text.clone(), formula, rows, reduction: Reduction::Sum, scheme, float }
+        Plan { text: text.clone(), formula, rows, reduction: Reduction::Sum, scheme, float: *float }
     }
 }
 
@@ -225,7 +221,8 @@ impl<T: Element> Gradient<T> {
         seed: View<'_, T>,
     ) -> Result<Array<T>, Error> {
         let plan = self.forward.plan();
-        let indices = self.forward.selected_indices(args)?;
+        // Where the selection finds its values, also if it returns values only.
+        let (_, indices) = self.forward.call_both(args)?;
         let variable = &plan.formula.variables[self.variable];
         let (rows, dim) = (args[self.variable].rows(), variable.dim as usize);
         let mut sums = vec![0.0f64; rows * dim];
@@ -274,13 +271,6 @@ impl<T: Element> Gradient<T> {
             }
         }
         Array::from_vec(rows, dim, sums.into_iter().map(T::from_f64).collect())
-    }
-}
-
-impl<T: Element> Kernel<T> {
-    /// Where a selection finds its values, also if it returns values only.
-    fn selected_indices(&self, args: &[View<'_, T>]) -> Result<Array<i64>, Error> {
-        Ok(self.call_both(args)?.1)
     }
 }
 

@@ -30,6 +30,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("genred", &[EVERYTHING]),
     ("generic", &[EVERYTHING]),
     ("partial", &[EVERYTHING]),
+    ("solve", &[EVERYTHING]),
     ("expr", &[EVERYTHING]),
     ("lib", &[EVERYTHING]),
 ];

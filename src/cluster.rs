@@ -113,26 +113,25 @@ pub fn sort_clusters(labels: &[usize]) -> Result<Clusters, Error> {
     Ok(Clusters { order, offsets })
 }
 
-/// The offsets of clusters in sorted order, the mean of each, and how many points each has, of points as they were before sorting.
+/// The clusters of points with these labels, and the mean of each.
 ///
 /// ```
 /// let x = [1.0f64, 5.0, 3.0];
 /// let x = genred::View::new(&x, 3, 1)?;
-/// let (offsets, centroids, counts) = genred::cluster::cluster_ranges_centroids(x, &[0, 1, 0])?;
-/// assert_eq!((offsets, centroids.as_slice(), counts), (vec![0, 2, 3], &[2.0, 5.0][..], vec![2, 1]));
+/// let (clusters, centroids) = genred::cluster::cluster_ranges_centroids(x, &[0, 1, 0])?;
+/// assert_eq!((clusters.offsets(), centroids.as_slice()), (&[0, 2, 3][..], &[2.0, 5.0][..]));
 /// # Ok::<(), genred::Error>(())
 /// ```
 ///
 /// # Errors
-/// `Shape` if there is not one label for each point.
+/// `Shape` if there is not one label for each point; `Limit` as [`sort_clusters`].
 pub fn cluster_ranges_centroids<T: Element>(
     points: View<'_, T>,
     labels: &[usize],
-) -> Result<(Vec<usize>, Array<T>, Vec<usize>), Error> {
+) -> Result<(Clusters, Array<T>), Error> {
     let clusters = sort_clusters(labels)?;
     let centroids = clusters.centroids(points)?;
-    let counts = clusters.offsets.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    Ok((clusters.offsets, centroids, counts))
+    Ok((clusters, centroids))
 }
 
 impl Clusters {

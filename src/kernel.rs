@@ -190,10 +190,10 @@ impl<T: Element> Kernel<T> {
         args: &[View<'_, T>],
         out: impl Into<ViewMut<'o, T>>,
     ) -> Result<(), Error> {
-        self.into_over(args, out.into(), Over::All)
+        self.write_over(args, out.into(), Over::All)
     }
 
-    pub(crate) fn into_over(
+    pub(crate) fn write_over(
         &self,
         args: &[View<'_, T>],
         out: ViewMut<'_, T>,

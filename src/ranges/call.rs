@@ -85,7 +85,7 @@ impl<T: Element> Ranged<'_, T> {
         args: &[View<'_, T>],
         out: impl Into<ViewMut<'o, T>>,
     ) -> Result<(), Error> {
-        self.kernel.into_over(args, out.into(), self.over)
+        self.kernel.write_over(args, out.into(), self.over)
     }
 
     /// As [`Kernel::call_indices`].

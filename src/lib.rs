@@ -45,6 +45,7 @@
 pub mod alias;
 pub mod array;
 pub mod cache;
+pub mod cluster;
 pub mod dtype;
 pub mod error;
 #[doc(hidden)]
@@ -76,6 +77,7 @@ pub mod genred;
 pub mod gradient;
 pub mod kernel;
 pub mod partial;
+pub mod ranges;
 pub mod solve;
 pub mod view;
 
@@ -88,6 +90,7 @@ pub use genred::{Axis, Backend, Genred};
 pub use gradient::{Gradient, Tangent};
 pub use kernel::{Kernel, Stage, Stats};
 pub use partial::Partial;
+pub use ranges::{RangeArrays, Ranged, RangedGradient, Ranges};
 pub use reduce::{Accumulate, Reduction};
 pub use solve::{KernelSolve, Preconditioner, Solution};
 pub use view::{View, ViewMut};

@@ -83,10 +83,8 @@ impl System {
             return Err(curvature);
         }
         let step = dot(&self.r, &self.p) / curvature;
-        for k in 0..self.x.len() {
-            self.x[k] += step * self.p[k];
-            self.r[k] -= step * image[k];
-        }
+        self.x.iter_mut().zip(&self.p).for_each(|(x, p)| *x += step * p);
+        self.r.iter_mut().zip(image).for_each(|(r, image)| *r -= step * image);
         let residual = dot(&self.r, &self.r).sqrt() / self.norm;
         self.history.push(residual);
         if residual <= eps {

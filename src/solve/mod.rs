@@ -203,9 +203,9 @@ impl<T: Element> KernelSolve<T> {
 
     fn run<'a>(&'a self, args: &[View<'a, T>]) -> Result<(Operator<'a, T>, Solution<T>), Error> {
         self.check_settings()?;
-        let mut operator = Operator::new(self, args)?;
+        let operator = Operator::new(self, args)?;
         let inverses = precondition::of(&operator, self)?;
-        let solution = conjugate::solve(&mut operator, &inverses)?;
+        let solution = conjugate::solve(&operator, &inverses)?;
         Ok((operator, solution))
     }
 

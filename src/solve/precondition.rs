@@ -100,8 +100,7 @@ impl LowRank {
         let mut rank = 0;
         while rank < most {
             let pivot = (1..n).fold(0, |best, k| if left[k] > left[best] { k } else { best });
-            // NaN ends it as well.
-            if !(left[pivot] > floor) {
+            if left[pivot] <= floor || left[pivot].is_nan() {
                 break;
             }
             let column = operator.column(system, pivot)?;

@@ -44,6 +44,7 @@
 pub mod alias;
 pub mod array;
 pub mod cache;
+pub mod cluster;
 pub mod dtype;
 pub mod error;
 #[doc(hidden)]
@@ -75,6 +76,7 @@ pub mod genred;
 pub mod gradient;
 pub mod kernel;
 pub mod partial;
+pub mod ranges;
 pub mod view;
 
 pub use array::Array;
@@ -86,6 +88,7 @@ pub use genred::{Axis, Backend, Genred};
 pub use gradient::{Gradient, Tangent};
 pub use kernel::{Kernel, Stage, Stats};
 pub use partial::Partial;
+pub use ranges::{RangeArrays, Ranged, RangedGradient, Ranges};
 pub use reduce::{Accumulate, Reduction};
 pub use view::{View, ViewMut};
 

@@ -20,6 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("loops", &["dtype", "formula", "limits", "reduce", "schedule"]),
     ("view", &["dtype", "error"]),
     ("array", &["dtype", "error", "view"]),
+    ("cluster", &["array", "dtype", "error", "view"]),
     ("cpu", &["dtype", "limits", "loops", "reduce", "schedule", "view"]),
     ("cuda", &["dtype", "error", "limits", "loops", "reduce", "schedule", "view"]),
     ("cache", &["error", "limits"]),
@@ -30,6 +31,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("genred", &[EVERYTHING]),
     ("generic", &[EVERYTHING]),
     ("partial", &[EVERYTHING]),
+    ("ranges", &[EVERYTHING]),
     ("expr", &[EVERYTHING]),
     ("lib", &[EVERYTHING]),
 ];

@@ -12,12 +12,15 @@ import pytest
 MODULES = ["genred"] + [f"genred.{m.name}" for m in pkgutil.iter_modules(genred.__path__) if m.name != "_native"]
 
 
+WITHOUT = ["genred.errors", "genred._terms"]
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_docstrings(name):
     module = importlib.import_module(name)
     failed, tried = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
     assert failed == 0
-    assert tried > 0 or name == "genred.errors"
+    assert tried > 0 or name in WITHOUT
 
 
 @pytest.mark.parametrize("page", ["README.md", "../README.md"])

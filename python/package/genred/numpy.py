@@ -7,9 +7,25 @@ Arrays are float16, float32 or float64, of any strides, and are not copied. All 
 has too; indices are int64, and -1 stands for one that does not exist. Other threads run while a call computes.
 """
 
+from ._complex import ComplexLazyTensor
+from ._lazy import LazyTensor, Pm, Var, Vi, Vj
 from ._native import Operation as _Operation
+from ._reduce import Reduction
 
-__all__ = ["Genred", "generic_argkmin", "generic_argmin", "generic_logsumexp", "generic_sum"]
+__all__ = [
+    "ComplexLazyTensor",
+    "Genred",
+    "LazyTensor",
+    "Pm",
+    "Reduction",
+    "Var",
+    "Vi",
+    "Vj",
+    "generic_argkmin",
+    "generic_argmin",
+    "generic_logsumexp",
+    "generic_sum",
+]
 
 
 class Genred(_Operation):

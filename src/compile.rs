@@ -22,18 +22,39 @@ use crate::syntax;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub(crate) mod device;
+
 /// The engines that may run a kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Choice {
-    /// Names of native engines, best first, or `eval`; part of the key.
+    /// Names of native engines, best first, or `eval`, or `cuda`; part of the key.
     pub(crate) names: String,
+    /// Bytes of a device's memory that a call may use.
+    pub(crate) device_memory: Option<u64>,
+    /// Whether calls with enough work go to a device if there is one.
+    pub(crate) device: OnDevice,
+}
+
+/// When a call that may run on CPU engines runs on a CUDA device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnDevice {
+    /// The back end names CPU engines.
+    Never,
+    /// The back end is `auto`, and the environment does not let it use devices.
+    NotAsked,
+    /// If there is a device, and the work is worth the copy.
+    IfWorth,
 }
 
 /// Restricts the CPU engines of this process to one: `clif`, `avx2` or `avx512`.
 const FORCE: &str = "GENRED_CPU";
 
+/// `auto` here lets [`Backend::Auto`] use CUDA devices: not yet by default, because no device has been measured, results of a device
+/// and of a CPU engine differ in the last bits, and a program that does not ask must not start CUDA.
+const ASK: &str = "GENRED_CUDA";
+
 impl Choice {
-    pub(crate) fn of(backend: Backend) -> Result<Choice, Error> {
+    pub(crate) fn of(backend: Backend, device_memory: Option<u64>) -> Result<Choice, Error> {
         let available = |names: &[&str]| -> Vec<&'static str> {
             let all = emitters();
             let wanted = all.iter().map(|e| e.name()).filter(|name| names.contains(name));
@@ -42,6 +63,7 @@ impl Choice {
         let forced = std::env::var(FORCE).ok().filter(|name| !name.is_empty());
         let names = match (backend, &forced) {
             (Backend::Eval, _) => vec!["eval"],
+            (Backend::Cuda, _) => vec![device::NAME],
             (Backend::Auto | Backend::Cpu, Some(name)) => available(&[name]),
             (Backend::Auto | Backend::Cpu, None) => available(&["avx512", "avx2", "clif"]),
             (Backend::Wide, _) => available(&["avx512", "avx2"]),
@@ -56,7 +78,23 @@ impl Choice {
             return Err(Error::new(ErrorKind::Device, message)
                 .help(format!("its CPU engines are {}", all.join(", "))));
         }
-        Ok(Choice { names: names.join(",") })
+        let asked = || std::env::var(ASK).is_ok_and(|value| value == "auto");
+        let device = match backend {
+            Backend::Auto if asked() => OnDevice::IfWorth,
+            Backend::Auto => OnDevice::NotAsked,
+            _ => OnDevice::Never,
+        };
+        Ok(Choice { names: names.join(","), device_memory, device })
+    }
+
+    /// The same with the CUDA engine alone.
+    pub(crate) fn on_device(&self) -> Choice {
+        Choice { names: device::NAME.into(), device: OnDevice::Never, ..self.clone() }
+    }
+
+    /// Whether it is the CUDA engine alone.
+    pub(crate) fn is_device(&self) -> bool {
+        self.names == device::NAME
     }
 
     /// The native engines, best first.
@@ -83,6 +121,9 @@ fn emitters() -> Vec<Box<dyn Emitter>> {
 
 /// What identifies the code of a plan for one shape class; `asked` is what only messages depend on.
 pub(crate) fn key(plan: &Plan, choice: &Choice, lanes: Lanes, asked: &str) -> Key {
+    if choice.is_device() {
+        return device::shown(plan, lanes, asked);
+    }
     let formula = plan.formula.canonical_text();
     let generator = format!("cranelift {}", cranelift_codegen::VERSION);
     Key::new(&Fields {
@@ -124,6 +165,9 @@ pub(crate) fn obtain(
         let notes = Notes { engine: "eval".into(), refusals: Vec::new() };
         let compiled = Compiled { engine: Engine::Eval, notes, bytes: 0 };
         return Ok((Arc::new(compiled), Origin::Compiled));
+    }
+    if choice.is_device() {
+        return device::obtain(plan, choice.device_memory, lanes, cache);
     }
     let key = key(plan, choice, lanes, "");
     let raw = Raw::new().bytes(key.digest());
@@ -210,6 +254,7 @@ pub(crate) fn explain(plan: &Plan, choice: &Choice, compiled: &Compiled, stage: 
                 None => format!("this machine has no engine `{}`\n", compiled.notes.engine),
             }
         }
+        Stage::Cuda => device::source(plan, Lanes::Rows),
         Stage::Key => key(plan, choice, Lanes::Rows, "").to_string(),
         Stage::Clif => {
             let program = lower(plan, Functions::Expanded).program;
@@ -227,15 +272,20 @@ fn listing(code: &Code) -> String {
     return format!("{} bytes; there is no disassembler for this processor\n", code.bytes.len());
 }
 
-/// The staged program of a plan.
+/// The staged program of a plan for this machine's processor.
 fn lower(plan: &Plan, functions: Functions) -> Lowered {
+    lower_for(plan, functions, Target::host().fma)
+}
+
+/// The staged program of a plan for a machine that fuses products with sums, or does not.
+fn lower_for(plan: &Plan, functions: Functions, fma: bool) -> Lowered {
     build::build(&Source {
         formula: &plan.formula,
         rows: plan.rows,
         reduction: plan.reduction,
         scheme: plan.scheme,
         float: plan.float,
-        fma: Target::host().fma,
+        fma,
         functions,
     })
 }

@@ -4,7 +4,8 @@ use crate::alias::Category;
 use crate::cpu::artifact::Notes;
 use crate::cpu::launch::{Indices, Job, Launcher, Out, Pieces};
 use crate::cpu::layout::Layout;
-use crate::dtype::{Element, Float};
+use crate::cuda;
+use crate::dtype::{DType, Element, Float};
 use crate::error::{Error, ErrorKind};
 use crate::eval::{self, Matrix, Outcome, Task};
 use crate::formula::Formula;
@@ -24,13 +25,16 @@ pub(crate) struct Plan {
     pub(crate) scheme: Scheme,
     /// What is computed and accumulated in.
     pub(crate) float: Float,
+    /// Type of the arrays: CUDA kernels read it as it is, CPU kernels take what was packed.
+    pub(crate) stored: DType,
 }
 
-/// A launcher of either compute type, or the oracle.
+/// A launcher of either compute type, one of devices, or the oracle.
 #[derive(Debug)]
 pub(crate) enum Engine {
     F32(Launcher<f32>),
     F64(Launcher<f64>),
+    Cuda(cuda::Launcher),
     Eval,
 }
 
@@ -53,6 +57,7 @@ impl Engine {
         match self {
             Engine::F32(launcher) => launcher.run(job, out),
             Engine::F64(launcher) => launcher.run(job, out),
+            Engine::Cuda(launcher) => on_device(launcher, job, out)?,
             Engine::Eval => evaluate(plan, job, out)?,
         }
         Ok(())
@@ -61,17 +66,40 @@ impl Engine {
     /// The layout of native code.
     ///
     /// # Errors
-    /// `Device` for the oracle, which has none.
+    /// `Device` for CUDA devices and the oracle, which have none.
     pub(crate) fn layout(&self) -> Result<&Layout, Error> {
         match self {
             Engine::F32(launcher) => Ok(launcher.layout()),
             Engine::F64(launcher) => Ok(launcher.layout()),
+            Engine::Cuda(_) => Err(Error::new(
+                ErrorKind::Device,
+                "kernels of CUDA devices have no native code and no partial results",
+            )
+            .help("a CPU engine has both: backend `cpu`")),
             Engine::Eval => Err(Error::new(
                 ErrorKind::Device,
                 "the interpreter (backend eval) has no native code and no partial results",
             )),
         }
     }
+}
+
+/// A call on CUDA devices.
+fn on_device<T: Element>(
+    launcher: &cuda::Launcher,
+    job: &Job<'_, T>,
+    out: Out<'_, T>,
+) -> Result<(), Error> {
+    if job.pieces.is_some() {
+        let message = "the CUDA engine computes all pairs, not blocks of them";
+        return Err(Error::new(ErrorKind::Device, message).help("a CPU engine does: backend `cpu`"));
+    }
+    let indices = out.indices.map(|indices| match indices {
+        Indices::Exact(view) => cuda::launch::Indices::Exact(view),
+        Indices::InDtype(view) => cuda::launch::Indices::InDtype(view),
+    });
+    let call = cuda::launch::Call { inputs: job.inputs, rows: job.rows, columns: job.columns };
+    launcher.run(&call, cuda::launch::Out { values: out.values, indices })
 }
 
 /// A call on the oracle.

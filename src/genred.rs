@@ -28,7 +28,8 @@ pub enum Axis {
 /// What evaluates the formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Backend {
-    /// The fastest engine of this machine that takes the formula.
+    /// The fastest CPU engine that takes the formula; where `GENRED_CUDA=auto` is set, a CUDA device for calls that are worth the
+    /// copy. [`Kernel::prepare`] says what a call would run on, and why not on a device.
     #[default]
     Auto,
     /// The fastest CPU engine that takes the formula.
@@ -41,6 +42,8 @@ pub enum Backend {
     Avx2,
     /// 512-bit vectors.
     Avx512,
+    /// NVIDIA devices, through the CUDA driver. Not yet measured on hardware.
+    Cuda,
     /// The interpreter that defines what formulas mean: float64 inside, slow.
     Eval,
 }
@@ -56,13 +59,14 @@ impl Backend {
     }
 
     /// Every back end.
-    pub const ALL: [Backend; 7] = [
+    pub const ALL: [Backend; 8] = [
         Backend::Auto,
         Backend::Cpu,
         Backend::Clif,
         Backend::Wide,
         Backend::Avx2,
         Backend::Avx512,
+        Backend::Cuda,
         Backend::Eval,
     ];
 
@@ -79,6 +83,7 @@ impl Backend {
             Backend::Wide => "wide",
             Backend::Avx2 => "avx2",
             Backend::Avx512 => "avx512",
+            Backend::Cuda => "cuda",
             Backend::Eval => "eval",
         }
     }
@@ -122,6 +127,7 @@ pub struct Genred<T> {
     backend: Backend,
     pool: Pool,
     cache: Option<Cache>,
+    device_memory: Option<u64>,
     /// What a text that names its own reduction was typed to.
     stated: Option<Formula>,
     element: PhantomData<fn(T)>,
@@ -148,6 +154,7 @@ impl<T: Element> Genred<T> {
             backend: Backend::Auto,
             pool: Pool::Current,
             cache: None,
+            device_memory: None,
             stated: None,
             element: PhantomData,
         }
@@ -282,6 +289,21 @@ impl<T: Element> Genred<T> {
         self
     }
 
+    /// Let each call use at most so many bytes of each device's memory; by default most of what is free. Larger inputs are
+    /// streamed in tiles of columns and panels of rows, with the same results to the bit. CPU engines take no notice.
+    ///
+    /// ```
+    /// use genred::{Backend, Genred};
+    /// let kde = Genred::<f32>::sum("Exp(-SqDist(x, y))").output("a = Vi(1)").aliases(["x = Vi(3)", "y = Vj(3)"])
+    ///     .backend(Backend::Cpu).device_memory(1 << 30).compile()?;
+    /// assert_eq!(kde.device_bytes(1_000, 1_000), None);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    pub fn device_memory(mut self, bytes: u64) -> Self {
+        self.device_memory = Some(bytes);
+        self
+    }
+
     /// Keep compiled code in this cache instead of the [shared](Cache::shared) one.
     pub fn cache(mut self, cache: &Cache) -> Self {
         self.cache = Some(cache.clone());
@@ -295,7 +317,7 @@ impl<T: Element> Genred<T> {
     pub fn compile(self) -> Result<Kernel<T>, Error> {
         let start = Instant::now();
         let cache = self.cache.clone().unwrap_or_else(|| Cache::shared().clone());
-        let choice = Choice::of(self.backend)?;
+        let choice = Choice::of(self.backend, self.device_memory)?;
         let raw = self.raw(&choice);
         let pool = self.pool.clone();
         if let Some(inner) = cache.recall::<Inner>(&raw) {
@@ -324,7 +346,9 @@ impl<T: Element> Genred<T> {
             .number(self.axis.map_or(0, |axis| 1 + axis as u64))
             .number(self.accumulate as u64)
             .number(u64::from(self.stated.is_some()))
-            .text(&choice.names);
+            .text(&choice.names)
+            .number(choice.device as u64)
+            .number(choice.device_memory.map_or(0, |bytes| bytes.saturating_add(1)));
         for alias in &self.aliases {
             raw = raw.text(alias);
         }
@@ -347,6 +371,7 @@ impl<T: Element> Genred<T> {
             reduction: self.reduction,
             scheme,
             float,
+            stored: T::DTYPE,
         })
     }
 

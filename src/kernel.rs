@@ -35,19 +35,22 @@ pub enum Stage {
     Clif,
     /// The machine code of the chosen engine, disassembled (on x86-64).
     Asm,
+    /// The CUDA C++ source: made without a device, a driver or a compiler for one.
+    Cuda,
     /// What identifies the kernel in the cache.
     Key,
 }
 
 impl Stage {
     /// Every stage, on the way down.
-    pub const ALL: [Stage; 7] = [
+    pub const ALL: [Stage; 8] = [
         Stage::Parse,
         Stage::Typed,
         Stage::Program,
         Stage::Schedule,
         Stage::Clif,
         Stage::Asm,
+        Stage::Cuda,
         Stage::Key,
     ];
 
@@ -64,6 +67,7 @@ impl Stage {
             Stage::Schedule => "schedule",
             Stage::Clif => "clif",
             Stage::Asm => "asm",
+            Stage::Cuda => "cuda",
             Stage::Key => "key",
         }
     }
@@ -92,11 +96,12 @@ pub(crate) struct Inner {
     choice: Choice,
     by_rows: Arc<Compiled>,
     by_columns: OnceLock<Result<(Arc<Compiled>, Origin), Error>>,
+    on_device: [OnceLock<Result<(Arc<Compiled>, Origin), Error>>; 2],
 }
 
 impl Inner {
     pub(crate) fn new(plan: Plan, choice: Choice, by_rows: Arc<Compiled>) -> Inner {
-        Inner { plan, choice, by_rows, by_columns: OnceLock::new() }
+        Inner { plan, choice, by_rows, by_columns: OnceLock::new(), on_device: Default::default() }
     }
 }
 
@@ -375,7 +380,10 @@ impl<T: Element> Kernel<T> {
         if let Over::Blocks(ranges) = over {
             return self.run_blocks(args, shape, ranges, out);
         }
-        let compiled = self.compiled_for(shape)?;
+        let compiled = match self.device_for(shape) {
+            Ok((compiled, _)) => compiled,
+            Err(_) => self.compiled_for(shape)?,
+        };
         compiled.engine.run(&self.inner.plan, &self.job(args, shape, 0), out)
     }
 

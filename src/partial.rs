@@ -107,7 +107,9 @@ impl<T: Element> Kernel<T> {
         let accumulators = match &compiled.engine {
             Engine::F32(launcher) => Accumulated::F32(launcher.partial(&job)),
             Engine::F64(launcher) => Accumulated::F64(launcher.partial(&job)),
-            Engine::Eval => return Err(compiled.engine.layout().expect_err("it has no layout")),
+            Engine::Cuda(_) | Engine::Eval => {
+                return Err(compiled.engine.layout().expect_err("it has no layout"));
+            }
         };
         let columns = if columns == 0 { Vec::new() } else { vec![(first, end)] };
         let kernel = self.meaning(shape)?;

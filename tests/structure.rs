@@ -24,7 +24,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cpu", &["dtype", "limits", "loops", "reduce", "schedule", "view"]),
     ("cuda", &["dtype", "error", "limits", "loops", "reduce", "schedule", "view"]),
     ("cache", &["error", "limits"]),
-    ("engine", &["alias", "cpu", "dtype", "error", "eval", "formula", "loops", "reduce", "view"]),
+    (
+        "engine",
+        &["alias", "cpu", "cuda", "dtype", "error", "eval", "formula", "loops", "reduce", "view"],
+    ),
     ("compile", &[EVERYTHING]),
     ("gradient", &[EVERYTHING]),
     ("kernel", &[EVERYTHING]),

@@ -117,14 +117,16 @@ pub(crate) fn backend(py: Python<'_>, name: &str) -> PyResult<Backend> {
     match name {
         "auto" => return Ok(Backend::Auto),
         "CPU" => return Ok(Backend::Cpu),
+        "GPU" => return Ok(Backend::Cuda),
         _ => {}
     }
     if let Some(backend) = Backend::from_name(name) {
         return Ok(backend);
     }
     if name.starts_with("GPU") {
-        let help = "`backend=\"CPU\"` or \"auto\" runs on this machine's processor";
-        return Err(errors::error(py, Class::Device, "there is no GPU engine yet", help));
+        let message = format!("`backend` is `{name}`, one of KeOps' ways to run on a device");
+        let help = "`backend=\"GPU\"` runs on NVIDIA devices; it chooses the way itself";
+        return Err(errors::error(py, Class::Device, &message, help));
     }
     let names: Vec<&str> = Backend::ALL.into_iter().map(Backend::name).collect();
     let message = format!("`backend` is `{name}`");

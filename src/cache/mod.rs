@@ -258,6 +258,27 @@ impl Cache {
         Ok((value, origin))
     }
 
+    /// The kernel of a key, if it is on disk and `accept` takes it; for kernels that several keys may name. Nothing where
+    /// everything is to be compiled again.
+    #[doc(hidden)]
+    pub fn recover<V, E>(
+        &self,
+        key: &Key,
+        accept: impl Fn(&[u8]) -> Result<V, E>,
+    ) -> Option<(V, Origin)> {
+        if self.0.settings.verify == Verify::Recompile {
+            return None;
+        }
+        let loaded = self.load(key, 0).ok()?;
+        match accept(loaded.code()) {
+            Ok(kernel) => Some((kernel, loaded.origin())),
+            Err(_) => {
+                self.reject(&loaded, Reason::Contents);
+                None
+            }
+        }
+    }
+
     /// The kernel of a key: read from disk, or compiled and stored.
     ///
     /// `accept` turns a code section into a kernel. If it does not accept what was on disk, that is compiled again.

@@ -2,7 +2,7 @@
 
 use super::driver::{Driver, Handle};
 use super::nvrtc::{Arch, Version};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use std::ffi::c_int;
 use std::fmt;
 use std::sync::Arc;
@@ -81,6 +81,43 @@ impl Drop for Device {
     fn drop(&mut self) {
         self.driver.release(self.number);
     }
+}
+
+/// Which devices calls are shared by: `all`, or numbers like `0,2`; the first one alone by default.
+const VARIABLE: &str = "GENRED_CUDA_DEVICES";
+
+/// The devices that calls use: those that `GENRED_CUDA_DEVICES` names, all of one architecture, or the first one.
+///
+/// # Errors
+/// `Device` if there is no driver or no device, if one that is named is not there, or if they differ in architecture.
+pub fn chosen() -> Result<Vec<Arc<Device>>, Error> {
+    let driver = Driver::find()?;
+    let named = std::env::var(VARIABLE).unwrap_or_default();
+    let wanted: Vec<usize> = match named.trim() {
+        "" => vec![0],
+        "all" => (0..driver.count()?).collect(),
+        list => {
+            list.split(',').map(|n| n.trim().parse()).collect::<Result<_, _>>().map_err(|_| {
+                let message =
+                    format!("{VARIABLE} is `{list}`, but must be `all` or numbers like `0,2`");
+                Error::new(ErrorKind::Device, message)
+            })?
+        }
+    };
+    let devices =
+        wanted.iter().map(|n| Device::open(&driver, *n)).collect::<Result<Vec<_>, _>>()?;
+    let arch = |device: &Arc<Device>| device.info.arch;
+    if let Some(other) = devices.iter().find(|device| arch(device) != arch(&devices[0])) {
+        let message = format!(
+            "devices {} and {} of {VARIABLE} differ in architecture: {} and {}",
+            devices[0].info.ordinal,
+            other.info.ordinal,
+            arch(&devices[0]),
+            arch(other)
+        );
+        return Err(Error::new(ErrorKind::Device, message).help("name devices of one architecture"));
+    }
+    Ok(devices)
 }
 
 /// The first device of this machine, if CUDA can be used on it.

@@ -92,6 +92,9 @@ const NAMES: &[&str] = &["libcuda.so.1", "libcuda.so"];
 #[cfg(windows)]
 const NAMES: &[&str] = &["nvcuda.dll"];
 
+/// The variable that names the driver's library where it is not where the dynamic linker looks.
+const VARIABLE: &str = "GENRED_CUDA_DRIVER";
+
 /// A loaded and initialised driver.
 #[derive(Clone)]
 pub struct Driver {
@@ -111,11 +114,14 @@ fn device_error(message: impl Into<String>) -> Error {
 }
 
 impl Driver {
-    /// Load the driver of this machine.
+    /// Load the driver of this machine, or the library that `GENRED_CUDA_DRIVER` names.
     ///
     /// # Errors
     /// `Device` if there is none, it is too old, or it does not start.
     pub fn find() -> Result<Driver, Error> {
+        if let Some(named) = std::env::var_os(VARIABLE).filter(|v| !v.is_empty()) {
+            return Driver::open(Path::new(&named));
+        }
         let mut texts = Vec::new();
         for name in NAMES {
             match library::open(Path::new(name)) {

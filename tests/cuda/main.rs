@@ -17,6 +17,7 @@ mod common;
 #[path = "../suite/mod.rs"]
 mod suite;
 
+mod backend;
 mod cases;
 mod run;
 mod shim;

@@ -16,7 +16,8 @@ fn scratch() -> PathBuf {
     path
 }
 
-fn sources() -> PathBuf {
+/// Where the sources of the shim are.
+pub fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cuda_shim")
 }
 
@@ -27,7 +28,7 @@ fn fresh() -> usize {
 }
 
 /// Compile a C++ file to a shared object.
-fn build(from: &Path, to: &Path, options: &[&str]) {
+pub fn build(from: &Path, to: &Path, options: &[&str]) {
     let compiler = std::env::var_os("CXX").unwrap_or_else(|| "g++".into());
     let output = Command::new(&compiler)
         .args(["-std=c++17", "-shared", "-fPIC", "-Wall", "-Wextra", "-Wno-unknown-pragmas"])

@@ -72,6 +72,25 @@ struct Module {
     std::string prefix;
 };
 
+// What processes that are not the test itself are told by the environment; SHIM_MARK is a file that says that the driver was loaded.
+struct Environment {
+    Environment() {
+        const auto number = [](const char* name, long long otherwise) {
+            const char* text = getenv(name);
+            return text ? atoll(text) : otherwise;
+        };
+        devices = (int)number("SHIM_DEVICES", devices);
+        version = (int)number("SHIM_VERSION", version);
+        capacity = (size_t)number("SHIM_CAPACITY", (long long)capacity);
+        fault = (int)number("SHIM_FAULT", fault);
+        if (const char* mark = getenv("SHIM_MARK")) {
+            if (FILE* file = fopen(mark, "w")) {
+                fclose(file);
+            }
+        }
+    }
+} environment;
+
 bool current() {
     return !contexts.empty();
 }

@@ -3,7 +3,9 @@
 use crate::console::{Failure, print};
 use crate::threads::Threads;
 use genred::cpu::target::Target;
-use genred::{Cache, Element, generic_sum};
+use genred::cuda::nvrtc::Nvrtc;
+use genred::cuda::{Device, Driver};
+use genred::{Cache, Element, Error, generic_sum};
 
 /// Print it.
 ///
@@ -20,8 +22,35 @@ pub(crate) fn run() -> Result<(), Failure> {
     text += &format!("{:<12}{}\n", "threads", rayon::current_num_threads());
     text += &engine::<f32>()?;
     text += &engine::<f64>()?;
+    text += &format!("{:<12}{}\n", "cuda", devices());
+    text += &format!("{:<12}{}\n", "nvrtc", nvrtc());
     text += &format!("{:<12}{}\n", "cache", cache());
     print(&text)
+}
+
+/// The CUDA driver and its devices, or why there are none.
+fn devices() -> String {
+    let found = Driver::find().and_then(|driver| {
+        let mut lines = vec![format!("driver for CUDA {}", driver.version())];
+        for ordinal in 0..driver.count()? {
+            lines.push(Device::open(&driver, ordinal)?.info().to_string());
+        }
+        Ok(lines.join(&format!("\n{:<12}", "")))
+    });
+    found.unwrap_or_else(|error| one_line(&error))
+}
+
+/// The compiler for devices: where it is and what it compiles for, or what to do where there is none.
+fn nvrtc() -> String {
+    let found = Nvrtc::find(None).map(|nvrtc| {
+        let archs: Vec<String> = nvrtc.archs().into_iter().map(|arch| arch.to_string()).collect();
+        format!("{} at {}, for {}", nvrtc.version(), nvrtc.path().display(), archs.join(" "))
+    });
+    found.unwrap_or_else(|error| one_line(&error))
+}
+
+fn one_line(error: &Error) -> String {
+    error.to_string().trim_start_matches("error: ").lines().next().unwrap_or_default().to_owned()
 }
 
 /// The kernel cache on disk, or why there is none.

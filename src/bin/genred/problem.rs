@@ -6,10 +6,9 @@ use clap::builder::PossibleValuesParser;
 use genred::formula::{Formula, typing};
 use genred::{Accumulate, Backend, Element, Genred, Reduction, k_of_output};
 
-/// Back ends that have a name, in this build or another.
+/// Names of back ends.
 fn backends() -> impl Iterator<Item = &'static str> {
-    let elsewhere = ["cuda"].into_iter().filter(|name| Backend::from_name(name).is_none());
-    Backend::ALL.into_iter().map(Backend::name).chain(elsewhere)
+    Backend::ALL.into_iter().map(Backend::name)
 }
 
 const ACCUMULATES: [(&str, Accumulate); 5] = [

@@ -69,6 +69,8 @@ struct Report {
     columns: usize,
     dtype: DType,
     engine: String,
+    /// Engines that were asked before, and why they are not the one.
+    refusals: Vec<(String, String)>,
     origin: Origin,
     /// Seconds from strings to a callable kernel.
     made: f64,
@@ -181,8 +183,8 @@ impl Reduce {
 
         let (results, run) = call(&kernel, &views, rows, self.repeat)?;
         self.write(&kernel, rows, &results)?;
-        let (engine, origin) = (stats.engine, stats.origin);
-        Ok(Report { rows, columns, dtype: T::DTYPE, engine, origin, made, run })
+        let (engine, origin, refusals) = (stats.engine, stats.origin, stats.refusals);
+        Ok(Report { rows, columns, dtype: T::DTYPE, engine, refusals, origin, made, run })
     }
 
     fn write<T: Stored>(
@@ -317,7 +319,12 @@ fn median(mut seconds: Vec<f64>) -> f64 {
 impl Report {
     /// One line; `compile_s` or `load_s` is 0, as `origin` says.
     fn json(&self) -> String {
-        let Report { rows, columns, dtype, engine, origin, made, run } = self;
+        let Report { rows, columns, dtype, engine, refusals, origin, made, run } = self;
+        let refusals: Vec<String> = refusals
+            .iter()
+            .map(|(name, why)| format!("\"{name}\": \"{}\"", escaped(why)))
+            .collect();
+        let refusals = refusals.join(", ");
         let (compile, load) = if *origin == Origin::Compiled { (*made, 0.0) } else { (0.0, *made) };
         let pairs = *rows as f64 * *columns as f64;
         // A clock may stand still during a tiny call; JSON has no infinity.
@@ -325,8 +332,21 @@ impl Report {
         let origin = origin.name();
         format!(
             "{{\"rows\": {rows}, \"columns\": {columns}, \"dtype\": \"{dtype}\", \"engine\": \"{engine}\", \
-             \"origin\": \"{origin}\", \"compile_s\": {compile:.9}, \"load_s\": {load:.9}, \"run_s\": {run:.9}, \
+             \"refusals\": {{{refusals}}}, \"origin\": \"{origin}\", \"compile_s\": {compile:.9}, \"load_s\": {load:.9}, \"run_s\": {run:.9}, \
              \"pairs_per_s\": {rate:.0}}}\n"
         )
     }
+}
+
+/// A text within quotes of JSON.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out
 }

@@ -1,5 +1,6 @@
 //! Where NVRTC may be. Nothing is run to find out: directories are looked into.
 
+use super::Version;
 use crate::error::Error;
 use std::env;
 use std::fs;
@@ -52,6 +53,22 @@ fn libraries(directory: &Path) -> Vec<PathBuf> {
     found.sort();
     found.reverse();
     found
+}
+
+/// The version of a library, by the builtins that lie beside it: `libnvrtc-builtins.so.12.9`. `None` for a name that only the
+/// dynamic linker can resolve.
+pub(super) fn version(library: &Path) -> Option<Version> {
+    let directory = library.parent().filter(|parent| !parent.as_os_str().is_empty())?;
+    // Names may be links to `libnvrtc.so.12.9.86`; of several versions in a directory, the one of the same major number counts.
+    let name = library.file_name()?.to_str()?;
+    let wanted = name.strip_prefix("libnvrtc.so.").and_then(|v| v.split('.').next()?.parse().ok());
+    let versions = children(directory, |name| name.starts_with("libnvrtc-builtins.so."));
+    let numbers = versions.iter().filter_map(|path| {
+        let number = path.file_name()?.to_str()?.strip_prefix("libnvrtc-builtins.so.")?;
+        let mut parts = number.split('.').map(|part| part.parse().ok());
+        Some(Version { major: parts.next()??, minor: parts.next()?? })
+    });
+    numbers.filter(|v| wanted.is_none_or(|major: u32| major == v.major)).max()
 }
 
 /// Entries of a directory whose names fit, in no order.
@@ -124,6 +141,19 @@ mod tests {
         let found = libraries(directory.path());
         let names: Vec<_> = found.iter().filter_map(|p| p.file_name()?.to_str()).collect();
         assert_eq!(names, ["libnvrtc.so.13", "libnvrtc.so.12"]);
+    }
+
+    #[test]
+    fn versions_are_read_off_names() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["libnvrtc.so.12", "libnvrtc-builtins.so.12.9", "libnvrtc-builtins.so.13.0"] {
+            fs::write(directory.path().join(name), "").unwrap();
+        }
+        let of = |name: &str| version(&directory.path().join(name));
+        assert_eq!(of("libnvrtc.so.12"), Some(Version { major: 12, minor: 9 }));
+        assert_eq!(of("libnvrtc.so.13"), Some(Version { major: 13, minor: 0 }));
+        assert_eq!(of("libnvrtc.so.11.2"), None);
+        assert_eq!(version(Path::new("libnvrtc.so.12")), None);
     }
 
     #[test]

@@ -68,6 +68,24 @@ impl fmt::Display for Arch {
     }
 }
 
+/// Versions whose binaries a process without NVRTC takes from the cache, newest first.
+pub const KNOWN: &[Version] = &{
+    const LAST: [(u32, u32); 3] = [(13, 9), (12, 9), (11, 8)];
+    let mut all = [Version { major: 0, minor: 0 }; 29];
+    let (mut n, mut k) = (0, 0);
+    while k < LAST.len() {
+        let (major, last) = LAST[k];
+        let mut minor = last + 1;
+        while minor > 0 {
+            minor -= 1;
+            all[n] = Version { major, minor };
+            n += 1;
+        }
+        k += 1;
+    }
+    all
+};
+
 /// A loaded run-time compiler.
 #[derive(Clone)]
 pub struct Nvrtc {
@@ -127,6 +145,18 @@ impl Nvrtc {
         let missing =
             || device_error("NVRTC, CUDA's run-time compiler, was not found").help(find::HELP);
         Err(refused.unwrap_or_else(missing))
+    }
+
+    /// Versions that are installed, best first, read off the names of files: nothing is loaded.
+    pub fn installed() -> Vec<Version> {
+        let candidates = find::candidates().unwrap_or_default();
+        let mut versions = Vec::new();
+        for version in candidates.iter().filter_map(|path| find::version(path)) {
+            if !versions.contains(&version) {
+                versions.push(version);
+            }
+        }
+        versions
     }
 
     /// Why binaries of this compiler would not run.

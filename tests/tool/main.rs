@@ -7,6 +7,7 @@ mod errors;
 mod forms;
 mod npy;
 mod reductions;
+mod shell;
 mod shown;
 
 use std::ffi::OsStr;

@@ -5,6 +5,11 @@ use crate::threads::Threads;
 use genred::cpu::target::Target;
 use genred::{Cache, Element, generic_sum};
 
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  genred doctor
+  GENRED_CACHE=off genred doctor";
+
 /// Print it.
 ///
 /// # Errors

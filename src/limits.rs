@@ -18,8 +18,10 @@ pub const K: usize = 1_024;
 pub const EXPONENT: i64 = 64;
 /// Digits of a literal.
 pub const LITERAL_DIGITS: usize = 400;
-/// Scalar instructions of a lowered program, loops counted once.
+/// Scalar instructions of a lowered program, loops counted once and each loop as [`LOOP_INSTRUCTIONS`].
 pub const PROGRAM_INSTRUCTIONS: usize = 200_000;
+/// What a loop counts for: about as many instructions cost as much to emit.
+pub const LOOP_INSTRUCTIONS: usize = 32;
 /// Bytes of machine code of one kernel.
 pub const CODE_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes of one entry of the kernel cache; also what a reader is ready to read.

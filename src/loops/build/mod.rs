@@ -15,10 +15,13 @@ use super::program::{ArrayId, Program, Space};
 use crate::dtype::Float;
 use crate::formula::op::Op;
 use crate::formula::{Category, Formula, NodeId, Variability};
+use crate::limits;
 use crate::reduce::Reduction;
+use crate::span::Span;
 use stage::Lowering;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// How the terms of a sum are accumulated within a leaf of the merge tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,8 +72,30 @@ pub struct Lowered {
     pub inputs: Vec<Option<ArrayId>>,
 }
 
+/// A formula whose program would be larger than [`limits::PROGRAM_INSTRUCTIONS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLarge {
+    /// The part of the formula at which the limit was passed; empty if no text says it.
+    pub span: Span,
+    /// Whether that part stands in the weight only.
+    pub in_weight: bool,
+}
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the program of the formula has more than {} instructions",
+            limits::PROGRAM_INSTRUCTIONS
+        )
+    }
+}
+
 /// Lower a reduction of a formula.
-pub fn build(source: &Source<'_>) -> Lowered {
+///
+/// # Errors
+/// Where its program would be too large.
+pub fn build(source: &Source<'_>) -> Result<Lowered, TooLarge> {
     let formula: Cow<'_, Formula> = exp2::rewritten(source.formula);
     let mut lowering = Lowering::new(
         Builder::new(source.float, source.fma, source.functions),
@@ -80,10 +105,15 @@ pub fn build(source: &Source<'_>) -> Lowered {
     let inputs = declare_inputs(&mut lowering, source.rows);
     hoist(&mut lowering, source.rows);
     steps::emit(&mut lowering, source);
+    if let Some(node) = lowering.full_at() {
+        let own = reachable(lowering.formula, &lowering.formula.roots[..1]);
+        let span = lowering.formula.node(node).span;
+        return Err(TooLarge { span, in_weight: !own[node.index()] });
+    }
     let mut program = lowering.b.finish();
     super::dce::eliminate(&mut program);
     debug_assert_eq!(super::verify::verify(&program), Ok(()), "lowering keeps the program's rules");
-    Lowered { program, inputs }
+    Ok(Lowered { program, inputs })
 }
 
 /// The space of the values that vary like this; `None` for pairs.
@@ -96,10 +126,10 @@ fn space(variability: Variability, rows: Category) -> Option<Space> {
     }
 }
 
-/// Nodes that some root needs, in table order.
-fn reachable(formula: &Formula) -> Vec<bool> {
+/// Nodes that some of these roots need, in table order.
+fn reachable(formula: &Formula, roots: &[NodeId]) -> Vec<bool> {
     let mut needed = vec![false; formula.nodes.len()];
-    for root in &formula.roots {
+    for root in roots {
         needed[root.index()] = true;
     }
     for k in (0..formula.nodes.len()).rev() {
@@ -114,7 +144,7 @@ fn reachable(formula: &Formula) -> Vec<bool> {
 
 fn declare_inputs(l: &mut Lowering<'_>, rows: Category) -> Vec<Option<ArrayId>> {
     let formula = l.formula;
-    let needed = reachable(formula);
+    let needed = reachable(formula, &formula.roots);
     let mut inputs = vec![None; formula.variables.len()];
     for (k, node) in formula.nodes.iter().enumerate() {
         let Op::Variable(position) = node.op else { continue };
@@ -139,7 +169,7 @@ fn printed_name(name: &str, position: u32) -> String {
 /// Store every node that a later stage uses, in the stage where it first can be computed.
 fn hoist(l: &mut Lowering<'_>, rows: Category) {
     let formula = l.formula;
-    let needed = reachable(formula);
+    let needed = reachable(formula, &formula.roots);
     let stage_of = |id: NodeId| space(formula.node(id).variability, rows);
     let mut hoisted: BTreeMap<Space, Vec<NodeId>> = BTreeMap::new();
     let mut wanted = vec![false; formula.nodes.len()];

@@ -30,6 +30,8 @@ pub(super) struct Lowering<'f> {
     small: HashMap<NodeId, Vec<Value>>,
     /// How many operands and roots refer to a node.
     uses: Vec<u32>,
+    /// The node at which the program became too large.
+    full_at: Option<NodeId>,
 }
 
 impl Index {
@@ -76,7 +78,14 @@ impl<'f> Lowering<'f> {
             temps: HashMap::new(),
             small: HashMap::new(),
             uses,
+            full_at: None,
         }
+    }
+
+    /// The node at which the program became too large, if it did: it is of no use then.
+    pub(super) fn full_at(&self) -> Option<NodeId> {
+        let root = self.formula.roots[0];
+        self.full_at.or_else(|| self.b.is_full().then_some(root))
     }
 
     pub(super) fn dim(&self, node: NodeId) -> u32 {
@@ -131,6 +140,9 @@ impl<'f> Lowering<'f> {
 
     /// Make every target available: its components known, stored, or computable on demand.
     pub(super) fn ensure(&mut self, targets: &[NodeId]) {
+        if self.full_at.is_some() {
+            return;
+        }
         let mut needed = BTreeSet::new();
         let mut stack: Vec<NodeId> = targets.to_vec();
         while let Some(node) = stack.pop() {
@@ -139,12 +151,16 @@ impl<'f> Lowering<'f> {
             }
         }
         for node in needed {
+            if self.full_at.is_some() {
+                return;
+            }
             if self.dim(node) <= UNROLL {
                 let values = self.unrolled(node);
                 self.small.insert(node, values);
             } else if self.wants_temp(node) {
                 self.materialise(node);
             }
+            self.is_full(node);
         }
     }
 
@@ -300,8 +316,19 @@ impl<'f> Lowering<'f> {
         None
     }
 
+    /// Whether the program is too large to go on: what is made from now on need not mean anything.
+    pub(super) fn is_full(&mut self, node: NodeId) -> bool {
+        if self.full_at.is_none() && self.b.is_full() {
+            self.full_at = Some(node);
+        }
+        self.full_at.is_some()
+    }
+
     /// Compute one component, and on the way those components of operands that are neither known nor stored.
     fn compute_at(&mut self, node: NodeId, index: &Index) -> Value {
+        if self.is_full(node) {
+            return self.b.float(0.0);
+        }
         let root = (node, index.clone());
         let mut known: HashMap<(NodeId, Index), Value> = HashMap::new();
         let mut stack = vec![root.clone()];
@@ -316,6 +343,9 @@ impl<'f> Lowering<'f> {
                 known.insert(key, value);
                 stack.pop();
                 continue;
+            }
+            if self.is_full(key.0) {
+                return self.b.float(0.0);
             }
             let operands = self.operands(key.0, &key.1);
             let missing: Vec<_> =

@@ -23,6 +23,8 @@ pub(crate) enum Refusal {
     Dim(u64),
     /// There are too many different nodes.
     Nodes,
+    /// Making it takes too many steps.
+    Steps,
     /// An operation that has no derivative.
     NoDerivative(&'static str),
     /// A formula is not linear in the variable that it is taken as a linear map of.
@@ -36,7 +38,7 @@ impl Refusal {
             Refusal::DivisionByZero | Refusal::NoDerivative(_) | Refusal::NotLinear => {
                 ErrorKind::Syntax
             }
-            Refusal::Dim(_) | Refusal::Nodes => ErrorKind::Limit,
+            Refusal::Dim(_) | Refusal::Nodes | Refusal::Steps => ErrorKind::Limit,
         }
     }
 
@@ -49,6 +51,10 @@ impl Refusal {
             }
             Refusal::Nodes => {
                 format!("the formula has more than {} different parts", limits::NODES)
+            }
+            Refusal::Steps => {
+                let steps = limits::TYPING_STEPS;
+                format!("the formula takes more than {steps} steps to be written out")
             }
             Refusal::NoDerivative(what) => format!("{what} has no derivative"),
             Refusal::NotLinear => "the formula is not linear in the variable".into(),
@@ -70,6 +76,8 @@ pub(crate) struct Graph {
     pub(super) at: Span,
     /// How many simplifications are inside one another.
     pub(super) depth: u32,
+    /// Steps made so far.
+    steps: u64,
 }
 
 impl Graph {
@@ -123,6 +131,18 @@ impl Graph {
         Ok(Formula { nodes, roots, variables: self.variables.into_iter().flatten().collect() })
     }
 
+    /// Count steps that are about to be made, so that no text keeps the typer busy for long: [`limits::NODES`] bounds what comes
+    /// of them only.
+    pub(super) fn step(&mut self, steps: usize) -> Result<(), Refusal> {
+        self.steps += steps as u64;
+        if self.steps > limits::TYPING_STEPS { Err(Refusal::Steps) } else { Ok(()) }
+    }
+
+    /// Count what exact arithmetic on two numbers takes: the square of their bits, for their greatest common divisor.
+    pub(super) fn step_numbers(&mut self, f: u64, g: u64) -> Result<(), Refusal> {
+        self.step(((f + g).pow(2) >> 11) as usize)
+    }
+
     pub(super) fn get(&self, node: NodeId) -> &Node {
         &self.nodes[node.index()]
     }
@@ -164,6 +184,7 @@ impl Graph {
 
     /// Make a node exactly as said, or find the equal one.
     pub(super) fn node(&mut self, op: Op, args: Vec<NodeId>, dim: u64) -> Built {
+        self.step(2 + args.len())?;
         let Some(dim) = u32::try_from(dim).ok().filter(|dim| *dim as usize <= limits::DIM) else {
             return Err(Refusal::Dim(dim));
         };

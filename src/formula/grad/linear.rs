@@ -1,7 +1,7 @@
 //! Whether a formula is, by its structure, a linear map of one of its variables.
 
 use crate::formula::NodeId;
-use crate::formula::graph::Graph;
+use crate::formula::graph::{Graph, Refusal};
 use crate::formula::op::Op;
 
 /// How a node depends on the variable.
@@ -19,13 +19,14 @@ enum Dependence {
 
 impl Graph {
     /// Whether f is a linear map of the variable node v.
-    pub(in crate::formula) fn is_linear(&self, f: NodeId, v: NodeId) -> bool {
+    pub(in crate::formula) fn is_linear(&mut self, f: NodeId, v: NodeId) -> Result<bool, Refusal> {
+        self.step_walk(f)?;
         let mut known: Vec<Dependence> = Vec::with_capacity(f.index() + 1);
         for k in 0..=f.index() {
             let node = NodeId(k as u32);
             known.push(if node == v { Dependence::Linear } else { self.dependence(node, &known) });
         }
-        matches!(known[f.index()], Dependence::Linear | Dependence::Zero)
+        Ok(matches!(known[f.index()], Dependence::Linear | Dependence::Zero))
     }
 
     fn dependence(&self, node: NodeId, known: &[Dependence]) -> Dependence {

@@ -16,7 +16,10 @@ use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+mod passing;
 mod prepare;
+
+pub(crate) use passing::Passing;
 
 /// A stage of the compiler whose result [`Kernel::explain`] shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -127,6 +130,21 @@ pub(crate) struct Shape {
     pub(crate) columns: usize,
 }
 
+/// What is checked of an argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(crate) rows: usize,
+    pub(crate) dim: usize,
+    /// Whether it has one axis only, and so is a parameter.
+    pub(crate) is_vector: bool,
+}
+
+impl Extent {
+    fn of<T>(view: &View<'_, T>) -> Extent {
+        Extent { rows: view.rows(), dim: view.dim(), is_vector: view.is_vector() }
+    }
+}
+
 impl<T: Element> Kernel<T> {
     pub(crate) fn new(
         inner: Arc<Inner>,
@@ -217,10 +235,7 @@ impl<T: Element> Kernel<T> {
     /// `Usage` if the reduction is not a selection; `Shape` as for [`call`](Kernel::call).
     pub fn call_both(&self, args: &[View<'_, T>]) -> Result<(Array<T>, Array<i64>), Error> {
         let shape = self.check(args)?;
-        if self.selection().is_none() {
-            let name = self.reduction().name();
-            return Err(Error::usage(format!("`{name}` gives values only")));
-        }
+        self.check_gives_both()?;
         let dim = self.dim();
         let (mut values, mut indices) = (allocate(shape.rows, dim)?, allocate(shape.rows, dim)?);
         let out = Out {
@@ -307,6 +322,14 @@ impl<T: Element> Kernel<T> {
         Ok(())
     }
 
+    pub(crate) fn check_gives_both(&self) -> Result<(), Error> {
+        if self.selection().is_none() {
+            let name = self.reduction().name();
+            return Err(Error::usage(format!("`{name}` gives values only")));
+        }
+        Ok(())
+    }
+
     /// Refuse to round indices to a dtype that cannot hold them.
     pub(crate) fn check_index_range(&self, shape: Shape) -> Result<(), Error> {
         let largest = T::DTYPE.largest_exact_index();
@@ -346,6 +369,7 @@ impl<T: Element> Kernel<T> {
                 Pool::One => Threads::One,
                 Pool::Own(pool) => Threads::Own(pool),
             },
+            cancel: None,
         }
     }
 
@@ -373,6 +397,14 @@ impl<T: Element> Kernel<T> {
 
     /// Check arguments against the aliases; gives the shape of the call.
     pub(crate) fn check(&self, args: &[View<'_, T>]) -> Result<Shape, Error> {
+        self.check_extents(args.iter().map(Extent::of))
+    }
+
+    /// The same for arguments of which only the extents are known.
+    pub(crate) fn check_extents(
+        &self,
+        args: impl ExactSizeIterator<Item = Extent>,
+    ) -> Result<Shape, Error> {
         let plan = &self.inner.plan;
         let variables = &plan.formula.variables;
         if args.len() != variables.len() {
@@ -385,7 +417,7 @@ impl<T: Element> Kernel<T> {
             )));
         }
         let mut known: [Option<(usize, &Variable)>; 2] = [None, None];
-        for (view, variable) in args.iter().zip(variables) {
+        for (view, variable) in args.zip(variables) {
             check_argument(view, variable)?;
             let axis = match variable.category {
                 Category::I => 0,
@@ -393,13 +425,13 @@ impl<T: Element> Kernel<T> {
                 Category::Param => continue,
             };
             match known[axis] {
-                None => known[axis] = Some((view.rows(), variable)),
-                Some((rows, first)) if rows != view.rows() => {
+                None => known[axis] = Some((view.rows, variable)),
+                Some((rows, first)) if rows != view.rows => {
                     return Err(Error::shape(format!(
                         "`{}` has {rows} rows, but `{}` has {}: all {} arguments have one row for every {}",
                         first.name,
                         variable.name,
-                        view.rows(),
+                        view.rows,
                         variable.category.text(),
                         if axis == 0 { "i" } else { "j" },
                     )));
@@ -415,26 +447,26 @@ impl<T: Element> Kernel<T> {
     }
 }
 
-fn check_argument<T: Element>(view: &View<'_, T>, variable: &Variable) -> Result<(), Error> {
+fn check_argument(view: Extent, variable: &Variable) -> Result<(), Error> {
     let Variable { name, category, dim } = variable;
     let declared = format!("`{name} = {}({dim})`", category.text());
-    if *category != Category::Param && view.is_vector() {
+    if *category != Category::Param && view.is_vector {
         return Err(Error::shape(format!(
             "`{name}` is a one-dimensional array of {} numbers, but {declared} needs rows of {dim}",
-            view.dim()
+            view.dim
         ))
         .help("`View::new(&data, rows, dim)` makes rows of a slice"));
     }
-    if view.dim() != *dim as usize {
+    if view.dim != *dim as usize {
         return Err(Error::shape(format!(
             "`{name}` has dim {}, but the alias is {declared}",
-            view.dim()
+            view.dim
         )));
     }
-    if *category == Category::Param && view.rows() != 1 {
+    if *category == Category::Param && view.rows != 1 {
         return Err(Error::shape(format!(
             "`{name}` has {} rows, but {declared} is one vector for the whole call",
-            view.rows()
+            view.rows
         )));
     }
     Ok(())

@@ -74,7 +74,9 @@ pub mod generic;
 pub mod genred;
 pub mod gradient;
 pub mod kernel;
+pub mod npy;
 pub mod partial;
+pub mod stream;
 pub mod view;
 
 pub use array::Array;
@@ -87,6 +89,7 @@ pub use gradient::{Gradient, Tangent};
 pub use kernel::{Kernel, Stage, Stats};
 pub use partial::Partial;
 pub use reduce::{Accumulate, Reduction};
+pub use stream::{Cancel, Chunks, Progress, Sink, Source, Stream};
 pub use view::{View, ViewMut};
 
 /// The README's example, compiled and run.

@@ -24,6 +24,8 @@ pub const PROGRAM_INSTRUCTIONS: usize = 200_000;
 pub const CODE_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes of one entry of the kernel cache; also what a reader is ready to read.
 pub const CACHE_ENTRY_BYTES: u64 = 16 * 1024 * 1024;
+/// Bytes of memory of a call on arrays that are read in pieces, when nothing else is asked for.
+pub const STREAM_BYTES: usize = 1 << 30;
 /// Bytes that the kernel cache may take on disk when nothing else is asked for.
 pub const CACHE_BYTES: u64 = 512 * 1024 * 1024;
 /// Kernels that the memory tier keeps alive.

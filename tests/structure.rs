@@ -26,6 +26,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("engine", &["alias", "cpu", "dtype", "error", "eval", "formula", "loops", "reduce", "view"]),
     ("compile", &[EVERYTHING]),
     ("gradient", &[EVERYTHING]),
+    ("npy", &["dtype", "error"]),
+    ("stream", &[EVERYTHING]),
     ("kernel", &[EVERYTHING]),
     ("genred", &[EVERYTHING]),
     ("generic", &[EVERYTHING]),

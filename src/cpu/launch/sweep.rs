@@ -72,11 +72,28 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         panel: &mut Buffer<C>,
         waiting: &mut Vec<Group<C>>,
     ) {
+        self.begin(rows.clone(), waiting);
+        self.more(rows, tiles, held, panel, waiting);
+    }
+
+    /// Groups of `rows` that have seen no column.
+    pub(super) fn begin(&self, rows: Range<usize>, waiting: &mut Vec<Group<C>>) {
         waiting.resize_with(rows.len().div_ceil(self.group_rows), Group::default);
         for (g, group) in waiting.iter_mut().enumerate() {
             let first = rows.start + g * self.group_rows;
             self.clear(group, first..rows.end.min(first + self.group_rows));
         }
+    }
+
+    /// Go on accumulating in groups that have seen other tiles, `held` tiles at a time.
+    pub(super) fn more(
+        &self,
+        rows: Range<usize>,
+        tiles: Range<usize>,
+        held: usize,
+        panel: &mut Buffer<C>,
+        waiting: &mut [Group<C>],
+    ) {
         panel.resize(held.min(tiles.len()) * self.layout.col_len());
         for start in tiles.clone().step_by(held) {
             let range = start..tiles.end.min(start + held);
@@ -162,6 +179,7 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
                 let others = tiles.clone();
                 self.fork(|| self.partly(a, tiles, left), || self.partly(b, others, right));
             }
+            None if self.job.is_cancelled() => {}
             None => self.tiles(rows, tiles, &mut groups[0], self.splits),
         }
     }

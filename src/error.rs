@@ -23,6 +23,8 @@ pub enum ErrorKind {
     Range,
     /// An engine or device that cannot do what was asked for.
     Device,
+    /// A linear system that is not positive definite, or was not solved as accurately as asked for.
+    Unsolved,
     /// An array that cannot be read, or a result that cannot be written.
     Io,
     /// A [`Cancel`](crate::Cancel) token was used.
@@ -31,13 +33,14 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, for tests that enumerate them.
-    pub const ALL: [ErrorKind; 8] = [
+    pub const ALL: [ErrorKind; 9] = [
         ErrorKind::Syntax,
         ErrorKind::Shape,
         ErrorKind::Limit,
         ErrorKind::Usage,
         ErrorKind::Range,
         ErrorKind::Device,
+        ErrorKind::Unsolved,
         ErrorKind::Io,
         ErrorKind::Cancelled,
     ];
@@ -160,6 +163,11 @@ impl Error {
     /// Whether the computation was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.0.kind == ErrorKind::Cancelled
+    }
+
+    /// Whether a linear system was not solved.
+    pub fn is_unsolved(&self) -> bool {
+        self.0.kind == ErrorKind::Unsolved
     }
 
     /// The byte range of the text that the first caret marks, if the error has a place.

@@ -7,12 +7,14 @@
 
 mod lists;
 mod partial;
+mod pieces;
 mod select;
 mod sweep;
 mod tree;
 mod waiting;
 
 pub use partial::Partial;
+pub use pieces::Pieces;
 pub use waiting::{Needs, Waiting};
 
 use super::layout::Layout;
@@ -72,6 +74,8 @@ pub struct Job<'a, T> {
     pub columns: usize,
     /// Number of the first of them among the columns of the whole reduction: a multiple of the schedule's tile.
     pub first: usize,
+    /// Where the arrays have more columns than take part: those that do, `columns` of them.
+    pub pieces: Option<Pieces<'a>>,
     /// For selections what they keep.
     pub selection: Option<Selection>,
     /// Where the work runs.
@@ -97,7 +101,7 @@ impl<T: Sync> Job<'_, T> {
     }
 
     /// Run `work` where the job says, with the number of threads that it may use; small jobs stay on the calling thread.
-    fn on_threads<R: Send>(&self, work: impl FnOnce(usize) -> R + Send) -> R {
+    pub fn on_threads<R: Send>(&self, work: impl FnOnce(usize) -> R + Send) -> R {
         let small = self.rows.saturating_mul(self.columns.max(1)) < SMALL;
         match self.threads {
             Threads::Own(pool) if !small => pool.install(|| work(pool.current_num_threads())),
@@ -126,7 +130,8 @@ pub struct Out<'a, T> {
 }
 
 impl<'a, T: Element> Out<'a, T> {
-    fn split_rows(self, at: usize) -> (Out<'a, T>, Out<'a, T>) {
+    /// The first `at` rows, and the others.
+    pub fn split_rows(self, at: usize) -> (Out<'a, T>, Out<'a, T>) {
         let halves = |v: Option<ViewMut<'a, T>>| match v {
             None => (None, None),
             Some(view) => {

@@ -184,7 +184,7 @@ impl<C: Real> Launcher<C> {
         match (partial, selection) {
             (Partial::Selected(values, indices), Some(selection)) => {
                 let lists = Lists::from_parts(values.clone(), indices.clone(), selection);
-                super::select::finish(rows, columns, &lists, &mut out, selection);
+                super::select::finish(rows, columns, None, &lists, &mut out, selection);
             }
             (Partial::Sums(nodes), _) => self.finish_sums(nodes, rows, &mut out),
             _ => unreachable!("partial results of one kernel are of one family"),

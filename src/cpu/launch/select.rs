@@ -5,7 +5,7 @@
 
 use super::lists::{Lists, MISSING};
 use super::sweep::Sweep;
-use super::{Out, Selection, Worker};
+use super::{Out, Pieces, Selection, Worker};
 use crate::cpu::stages::Pairs;
 use crate::dtype::{Element, Real};
 use crate::reduce::Preference;
@@ -156,10 +156,12 @@ impl<C: Real> Chunk<'_, C> {
     }
 }
 
-/// Lists to results. Where none of the `columns` had a number, the slots that they would have filled are NaN.
+/// Lists to results. Where none of the `columns` had a number, the slots that they would have filled are NaN. With pieces the lists
+/// have places, which are in the order of the columns.
 pub(super) fn finish<T: Element, C: Real>(
     rows: usize,
     columns: usize,
+    pieces: Option<Pieces<'_>>,
     lists: &Lists<C>,
     out: &mut Out<'_, T>,
     selection: Selection,
@@ -176,7 +178,11 @@ pub(super) fn finish<T: Element, C: Real>(
                     Preference::Largest => value.negated(),
                 };
                 out.set_value(r, k * dim + d, value.store());
-                out.set_index(r, k * dim + d, *index);
+                let column = |pieces: Pieces<'_>| match usize::try_from(*index) {
+                    Ok(place) => pieces.column(place) as i64,
+                    Err(_) => MISSING,
+                };
+                out.set_index(r, k * dim + d, pieces.map_or(*index, column));
             }
         }
     }

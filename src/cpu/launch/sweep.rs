@@ -1,6 +1,6 @@
 //! Row groups against the tiles of a panel.
 
-use super::super::layout::Layout;
+use super::super::layout::{Input, Layout};
 use super::super::memory::{Buffer, Pool};
 use super::super::pack;
 use super::super::stages::{Pairs, Stages};
@@ -13,6 +13,7 @@ use super::{
 use crate::dtype::{Element, Real};
 use crate::loops::program::Space;
 use crate::schedule::{LANES_OVER_COLUMNS, Lanes};
+use crate::view::View;
 use std::ops::Range;
 
 /// Everything the tasks of a call share.
@@ -123,14 +124,30 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
             let columns = self.columns_of(tile);
             for (view, input) in self.job.inputs.iter().zip(&self.layout.inputs) {
                 if let Some(input) = input.filter(|i| i.space == Space::Col) {
-                    let stride = self.layout.schedule.column_stride();
-                    pack::points(view, input, columns.start, columns.len(), slots, stride);
+                    self.pack_columns(view, input, columns.clone(), slots);
                 }
             }
             let scratch = worker.scratch.as_mut_slice();
             self.stages.col(self.param, slots, 0..columns.len(), scratch);
         }
         self.workers.give(worker);
+    }
+
+    /// Pack one input's points of a tile.
+    fn pack_columns(
+        &self,
+        view: &View<'_, T>,
+        input: Input,
+        places: Range<usize>,
+        slots: &mut [C],
+    ) {
+        let stride = self.layout.schedule.column_stride();
+        let Some(pieces) = self.job.pieces else {
+            return pack::points(view, input, places.start, places.len(), slots, stride);
+        };
+        for (at, columns) in pieces.columns(places) {
+            pack::points(view, input, columns.start, columns.len(), &mut slots[at..], stride);
+        }
     }
 
     /// The columns of a tile, counted from the job's first.
@@ -338,8 +355,8 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
     fn finish(&self, rows: Range<usize>, group: &mut Group<C>, mut out: Out<'_, T>) {
         match self.job.selection {
             Some(selection) => {
-                let columns = self.job.columns;
-                select::finish(rows.len(), columns, &group.lists, &mut out, selection);
+                let Job { columns, pieces, .. } = *self.job;
+                select::finish(rows.len(), columns, pieces, &group.lists, &mut out, selection);
             }
             None => self.finish_sums(rows, group, &mut out),
         }

@@ -194,7 +194,7 @@ impl<'a, T: Element> Stream<'a, T> {
 
     fn run(self, wanted: Wanted<'_, T>) -> Result<(), Error> {
         let Stream { kernel, inputs, budget, progress, cancel } = self;
-        Run::new(kernel, inputs, budget)?.to_end(wanted, progress, &cancel)
+        Run::new(kernel, inputs, budget)?.until_done(wanted, progress, &cancel)
     }
 }
 

@@ -86,7 +86,7 @@ impl<'a, T: Element> Run<'a, T> {
     }
 
     /// Reduce, and write every row of the result.
-    pub(super) fn to_end(
+    pub(super) fn until_done(
         mut self,
         mut wanted: Wanted<'_, T>,
         mut report: Option<Box<dyn FnMut(Progress) + 'a>>,

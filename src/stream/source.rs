@@ -214,10 +214,10 @@ pub(super) fn check<T: Element>(
     kernel: &Kernel<T>,
     sources: &[Box<dyn Source<T> + '_>],
 ) -> Result<Shape, Error> {
-    let extent = |source: &Box<dyn Source<T> + '_>| Extent {
+    let extents = sources.iter().map(|source| Extent {
         rows: source.rows(),
         dim: source.dim(),
         is_vector: source.is_vector(),
-    };
-    kernel.check_extents(sources.iter().map(extent))
+    });
+    kernel.check_extents(extents)
 }

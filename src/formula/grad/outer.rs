@@ -85,7 +85,8 @@ pub fn derivative(
         (Direction::Adjoint, Category::I | Category::J) => own,
         _ => rows,
     };
-    Ok(Derivative { formula: graph.finish(&[root]).map_err(refused)?, rows, extra })
+    let formula = graph.finish(&[root], formula.keep).map_err(refused)?;
+    Ok(Derivative { formula, rows, extra })
 }
 
 struct Summand {
@@ -170,13 +171,24 @@ pub fn at_selected(
     });
     let mut sum = Summand { graph: Graph::new(gathered.collect()), rows, extra: Vec::new() };
     let root = sum.selected(formula, component, variable).map_err(refused)?;
-    sum.graph.finish(&[root]).map_err(refused)
+    sum.graph.finish(&[root], None).map_err(refused)
 }
 
 impl Summand {
     fn selected(&mut self, formula: &Formula, component: u32, variable: u32) -> Built {
         let mut moved: Vec<NodeId> = Vec::with_capacity(formula.nodes.len());
-        for node in &formula.nodes {
+        let needed = formula.needed(&[formula.roots[0]]);
+        for (node, needed) in formula.nodes.iter().zip(needed) {
+            if !needed {
+                // What only a weight or a condition is made of: the pairs are known.
+                moved.push(NodeId(0));
+                continue;
+            }
+            if matches!(node.op, Op::Index { .. }) {
+                // Gathered points have other numbers.
+                let what = "a selection whose formula has `IndexI` or `IndexJ`";
+                return Err(Refusal::NoDerivative(what));
+            }
             let args = node.args.iter().map(|a| moved[a.index()]).collect();
             moved.push(self.graph.node(node.op.clone(), args, node.dim.into())?);
         }

@@ -23,17 +23,20 @@ pub enum ErrorKind {
     Range,
     /// An engine or device that cannot do what was asked for.
     Device,
+    /// A linear system that is not positive definite, or was not solved as accurately as asked for.
+    Unsolved,
 }
 
 impl ErrorKind {
     /// Every kind, for tests that enumerate them.
-    pub const ALL: [ErrorKind; 6] = [
+    pub const ALL: [ErrorKind; 7] = [
         ErrorKind::Syntax,
         ErrorKind::Shape,
         ErrorKind::Limit,
         ErrorKind::Usage,
         ErrorKind::Range,
         ErrorKind::Device,
+        ErrorKind::Unsolved,
     ];
 }
 
@@ -149,6 +152,11 @@ impl Error {
     /// Whether an engine or device cannot do what was asked for.
     pub fn is_device(&self) -> bool {
         self.0.kind == ErrorKind::Device
+    }
+
+    /// Whether a linear system was not solved.
+    pub fn is_unsolved(&self) -> bool {
+        self.0.kind == ErrorKind::Unsolved
     }
 
     /// The byte range of the text that the first caret marks, if the error has a place.

@@ -108,7 +108,8 @@ impl<T: Element> Kernel<T> {
         Ok(Tangent { forward: self.clone(), pairs })
     }
 
-    fn variable(&self, name: &str) -> Result<usize, Error> {
+    /// The position of an argument.
+    pub(crate) fn variable(&self, name: &str) -> Result<usize, Error> {
         let variables = &self.plan().formula.variables;
         variables.iter().position(|v| v.name == name).ok_or_else(|| {
             let names = self.plan().formula.names().replace(',', ", ");
@@ -143,7 +144,7 @@ impl<T: Element> Kernel<T> {
     }
 
     /// The plan of a sum of a derived formula, with this kernel's precision.
-    fn derived(&self, formula: crate::formula::Formula, rows: Category) -> Plan {
+    pub(crate) fn derived(&self, formula: crate::formula::Formula, rows: Category) -> Plan {
         let Plan { text, scheme, float, .. } = self.plan();
         let scheme = if *scheme == Scheme::Kahan { Scheme::Kahan } else { Scheme::Block };
         Plan { text: text.clone(), formula, rows, reduction: Reduction::Sum, scheme, float: *float }

@@ -13,7 +13,8 @@
 //!
 //! [`generic_sum`], [`generic_logsumexp`], [`generic_argmin`] and [`generic_argkmin`] cover the common reductions; [`Genred`] builds any
 //! [`Reduction`] with every option. A [`Kernel`] is called on [`View`]s: slices with a shape and strides, or ndarray views.
-//! [`Kernel::grad`] and [`Kernel::diff`] differentiate a whole reduction; [`Kernel::partial`] computes it in pieces, anywhere. A mistake is an
+//! [`Kernel::grad`] and [`Kernel::diff`] differentiate a whole reduction; [`Kernel::partial`] computes it in pieces, anywhere; [`KernelSolve`]
+//! solves the linear system of one that is linear in an argument. A mistake is an
 //! [`Error`] that shows the place and names the alias and the dims.
 //!
 //! # The way down
@@ -77,6 +78,7 @@ pub mod gradient;
 pub mod kernel;
 pub mod partial;
 pub mod ranges;
+pub mod solve;
 pub mod view;
 
 pub use array::Array;
@@ -90,6 +92,7 @@ pub use kernel::{Kernel, Stage, Stats};
 pub use partial::Partial;
 pub use ranges::{RangeArrays, Ranged, RangedGradient, Ranges};
 pub use reduce::{Accumulate, Reduction};
+pub use solve::{KernelSolve, Preconditioner, Solution};
 pub use view::{View, ViewMut};
 
 /// The README's example, compiled and run.

@@ -14,6 +14,8 @@ pub const DIM: usize = 65_536;
 pub const AXES: usize = 64;
 /// K of the K-reductions.
 pub const K: usize = 1_024;
+/// Rank of the Nystrom preconditioner of a linear solve.
+pub const NYSTROM_RANK: usize = 4_096;
 /// Absolute value of a literal integer exponent.
 pub const EXPONENT: i64 = 64;
 /// Digits of a literal.

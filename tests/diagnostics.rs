@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Kinds of errors that no text can cause.
-const NOT_OF_TEXTS: [ErrorKind; 2] = [ErrorKind::Range, ErrorKind::Device];
+const NOT_OF_TEXTS: [ErrorKind; 3] = [ErrorKind::Range, ErrorKind::Device, ErrorKind::Unsolved];
 
 #[derive(Clone, Debug, Default)]
 struct Case {

@@ -32,6 +32,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("generic", &[EVERYTHING]),
     ("partial", &[EVERYTHING]),
     ("ranges", &[EVERYTHING]),
+    ("solve", &[EVERYTHING]),
     ("expr", &[EVERYTHING]),
     ("lib", &[EVERYTHING]),
 ];

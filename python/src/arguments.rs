@@ -149,6 +149,16 @@ pub(crate) fn borrow<'py, T: Element + numpy::Element>(
     given.iter().map(one).collect()
 }
 
+/// The views of borrowed arrays.
+pub(crate) fn views<'a, T: Element + numpy::Element>(
+    py: Python<'_>,
+    borrowed: &'a [PyReadonlyArrayDyn<'_, T>],
+    given: &[Given<'_, '_>],
+) -> PyResult<Vec<View<'a, T>>> {
+    let pairs = borrowed.iter().zip(given);
+    pairs.map(|(array, given)| view(py, array.as_array(), given.variable)).collect()
+}
+
 /// The view of a borrowed array.
 pub(crate) fn view<'a, T: Element>(
     py: Python<'_>,

@@ -17,6 +17,7 @@ pub(crate) enum Class {
     Limit,
     Device,
     Missing,
+    Unsolved,
 }
 
 /// What a mistake is, with a line of help if there is one.
@@ -33,13 +34,14 @@ pub(crate) fn of(py: Python<'_>, error: &Error) -> PyErr {
         ErrorKind::Shape => Class::Shape,
         ErrorKind::Limit => Class::Limit,
         ErrorKind::Device => Class::Device,
+        ErrorKind::Unsolved => Class::Unsolved,
         _ => Class::Usage,
     };
     raise(py, class, error.to_string())
 }
 
 fn raise(py: Python<'_>, class: Class, text: String) -> PyErr {
-    static CLASSES: [PyOnceLock<Py<PyType>>; 7] = [const { PyOnceLock::new() }; 7];
+    static CLASSES: [PyOnceLock<Py<PyType>>; 8] = [const { PyOnceLock::new() }; 8];
     let name = match class {
         Class::Formula => "FormulaError",
         Class::Shape => "ShapeError",
@@ -48,6 +50,7 @@ fn raise(py: Python<'_>, class: Class, text: String) -> PyErr {
         Class::Limit => "LimitError",
         Class::Device => "DeviceError",
         Class::Missing => "NotSupportedError",
+        Class::Unsolved => "UnsolvedError",
     };
     match CLASSES[class as usize].import(py, MODULE, name) {
         Ok(class) => PyErr::from_type(class.clone(), text),

@@ -1,6 +1,7 @@
 //! The compiled kernels of one operation: at most one for each dtype and back end, compiled when first called.
 
-use genred::{Backend, Element, Error, Genred, Kernel};
+use crate::gradient::ByType;
+use genred::{Backend, Element, Error, Genred, Gradient, Kernel};
 use half::f16;
 use std::sync::OnceLock;
 
@@ -22,10 +23,16 @@ pub(crate) struct All {
 pub(crate) trait Stored: Element + numpy::Element {
     /// The kernels for it.
     fn of(all: &All) -> &Kernels<Self>;
+    /// A gradient for it.
+    fn gradient(all: &ByType) -> &OnceLock<Gradient<Self>>;
 }
 
 impl Stored for f16 {
     fn of(all: &All) -> &Kernels<f16> {
+        &all.f16
+    }
+
+    fn gradient(all: &ByType) -> &OnceLock<Gradient<f16>> {
         &all.f16
     }
 }
@@ -34,10 +41,18 @@ impl Stored for f32 {
     fn of(all: &All) -> &Kernels<f32> {
         &all.f32
     }
+
+    fn gradient(all: &ByType) -> &OnceLock<Gradient<f32>> {
+        &all.f32
+    }
 }
 
 impl Stored for f64 {
     fn of(all: &All) -> &Kernels<f64> {
+        &all.f64
+    }
+
+    fn gradient(all: &ByType) -> &OnceLock<Gradient<f64>> {
         &all.f64
     }
 }

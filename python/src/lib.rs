@@ -9,16 +9,21 @@
 
 mod arguments;
 mod errors;
+mod gradient;
 mod kernels;
 mod operation;
 mod options;
+mod ranges;
 mod results;
+mod solve;
 mod threads;
 
 use pyo3::prelude::*;
 
 #[pymodule]
 mod _native {
+    #[pymodule_export]
+    use super::gradient::Gradient;
     #[pymodule_export]
     use super::operation::Operation;
     #[pymodule_export]

@@ -1,13 +1,16 @@
 //! The one class: a reduction that is compiled for the dtype of the arrays it is first called with.
 
 use crate::errors::{self, Class};
+use crate::gradient::Gradient;
 use crate::kernels::{All, Stored};
 use crate::options::{self, Sums};
+use crate::ranges::{self, Over};
 use crate::results::{self, Columns};
-use crate::{arguments, threads};
-use genred::formula::{Formula, Variable, typing};
+use crate::{arguments, solve, threads};
+use genred::alias;
+use genred::formula::{Category, Formula, Variable, typing};
 use genred::reduce::Outputs;
-use genred::{Axis, Backend, DType, Error, Genred, Kernel, Reduction, Stage, View};
+use genred::{Axis, Backend, DType, Error, Genred, Kernel, Ranges, Reduction, Stage, View};
 use half::f16;
 use pyo3::exceptions::PyDeprecationWarning;
 use pyo3::prelude::*;
@@ -24,8 +27,10 @@ pub(crate) struct Operation {
     output: Option<String>,
     axis: Option<Axis>,
     sums: Sums,
-    variables: Vec<Variable>,
+    pub(crate) variables: Vec<Variable>,
     columns: Columns,
+    /// Whether the result has a row for every i.
+    rows_are_i: bool,
     kernels: All,
     /// What another process needs to make the same operation.
     asked: Asked,
@@ -59,7 +64,11 @@ impl Operation {
     }
 
     /// The kernel for a dtype.
-    fn kernel<T: Stored>(&self, py: Python<'_>, backend: Backend) -> PyResult<&Kernel<T>> {
+    pub(crate) fn kernel<T: Stored>(
+        &self,
+        py: Python<'_>,
+        backend: Backend,
+    ) -> PyResult<&Kernel<T>> {
         let kernels = T::of(&self.kernels);
         if let Some(kernel) = kernels.ready(backend) {
             return Ok(kernel);
@@ -74,22 +83,25 @@ impl Operation {
         py: Python<'py>,
         given: &[arguments::Given<'_, 'py>],
         backend: Backend,
+        ranges: Option<&Bound<'py, PyAny>>,
         out: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let kernel = self.kernel::<T>(py, backend)?;
+        let all = self.kernel::<T>(py, backend)?;
         let borrowed = arguments::borrow::<T>(given)?;
-        let pairs = borrowed.iter().zip(given);
-        let views =
-            pairs.map(|(array, given)| arguments::view(py, array.as_array(), given.variable));
-        let views: Vec<View<'_, T>> = views.collect::<PyResult<_>>()?;
+        let views = arguments::views(py, &borrowed, given)?;
+        let rows = || all.shape(&views).map(|shape| shape.0).map_err(|e| errors::of(py, &e));
+        let ranges = ranges.map(|ranges| self.ranges(all, &views, ranges)).transpose()?;
+        let kernel = match &ranges {
+            None => Over::All(all),
+            Some(ranges) => Over::Blocks(all.with_ranges(ranges)),
+        };
         match (self.reduction.outputs(), out) {
             (Outputs::Values, None) => {
                 let values = released(py, || kernel.call(&views))?;
                 Ok(results::lend(py, values, self.columns))
             }
             (Outputs::Values, Some(out)) => {
-                let (rows, _) = kernel.shape(&views).map_err(|e| errors::of(py, &e))?;
-                let mut array = results::borrow::<T>(out, rows, self.columns)?;
+                let mut array = results::borrow::<T>(out, rows()?, self.columns)?;
                 let into = results::view_mut(py, array.as_array_mut(), self.columns)?;
                 released(py, || kernel.call_into(&views, into))?;
                 Ok(out.clone())
@@ -99,8 +111,7 @@ impl Operation {
                 Ok(results::lend(py, indices, self.columns))
             }
             (Outputs::Indices, Some(out)) => {
-                let (rows, _) = kernel.shape(&views).map_err(|e| errors::of(py, &e))?;
-                let mut into = results::borrow::<i64>(out, rows, self.columns)?;
+                let mut into = results::borrow::<i64>(out, rows()?, self.columns)?;
                 results::copy(&mut into, &released(py, || kernel.call_indices(&views))?);
                 Ok(out.clone())
             }
@@ -111,16 +122,36 @@ impl Operation {
                 Ok(PyTuple::new(py, [values, indices])?.into_any())
             }
             (Outputs::Both, Some(out)) => {
-                let (rows, _) = kernel.shape(&views).map_err(|e| errors::of(py, &e))?;
                 let (first, second) = results::both(out)?;
-                let mut into = results::borrow::<T>(&first, rows, self.columns)?;
-                let mut places = results::borrow::<i64>(&second, rows, self.columns)?;
+                let mut into = results::borrow::<T>(&first, rows()?, self.columns)?;
+                let mut places = results::borrow::<i64>(&second, rows()?, self.columns)?;
                 let (values, indices) = released(py, || kernel.call_both(&views))?;
                 results::copy(&mut into, &values);
                 results::copy(&mut places, &indices);
                 Ok(out.clone())
             }
         }
+    }
+
+    /// Category and dim of the result, which a seed of a gradient is shaped like.
+    pub(crate) fn seed(&self) -> (Category, u32) {
+        let dim = match self.columns {
+            Columns::Plain(dim) => dim,
+            Columns::Kept { k, dim } => k * dim,
+        };
+        (if self.rows_are_i { Category::I } else { Category::J }, dim as u32)
+    }
+
+    /// The ranges of a call, which KeOps gives without the numbers of points.
+    pub(crate) fn ranges<T: Stored>(
+        &self,
+        kernel: &Kernel<T>,
+        views: &[View<'_, T>],
+        ranges: &Bound<'_, PyAny>,
+    ) -> PyResult<Ranges> {
+        let (rows, columns) = kernel.shape(views).map_err(|e| errors::of(ranges.py(), &e))?;
+        let (m, n) = if self.rows_are_i { (rows, columns) } else { (columns, rows) };
+        ranges::read(ranges, m, n)
     }
 
     /// Do something with the kernel for a dtype that is given by name.
@@ -155,7 +186,7 @@ impl Operation {
 }
 
 /// Run without the interpreter.
-fn released<R: Send>(
+pub(crate) fn released<R: Send>(
     py: Python<'_>,
     work: impl FnOnce() -> Result<R, Error> + Send,
 ) -> PyResult<R> {
@@ -228,12 +259,20 @@ impl Operation {
             sums,
             variables,
             columns: Columns::Plain(0),
+            rows_are_i: true,
             kernels: All::default(),
             asked,
         };
         // The interpreter needs no code: this only checks everything that does not depend on arrays.
         let checked = operation.request::<f64>().backend(Backend::Eval).compile();
         let checked = checked.map_err(|e| errors::of(py, &e))?;
+        operation.rows_are_i = match (&operation.output, operation.axis) {
+            (Some(output), _) => {
+                let output = alias::parse(output, alias::Role::Output);
+                output.map_err(|e| errors::of(py, &e))?.category == Category::I
+            }
+            (None, axis) => axis == Some(Axis::J),
+        };
         operation.columns = Columns::of(checked.dim(), reduction.k());
         Ok(operation)
     }
@@ -251,15 +290,37 @@ impl Operation {
         // There is one processor to run on.
         let _ = device_id;
         let backend = options::backend(py, backend)?;
-        if ranges.is_some() {
-            let message = "`ranges` are not supported yet";
-            return Err(errors::error(py, Class::Missing, message, ""));
-        }
         let given = arguments::given(args, &self.variables)?;
         match arguments::dtype(py, &given)? {
-            DType::F16 => self.call::<f16>(py, &given, backend, out),
-            DType::F32 => self.call::<f32>(py, &given, backend, out),
-            DType::F64 => self.call::<f64>(py, &given, backend, out),
+            DType::F16 => self.call::<f16>(py, &given, backend, ranges, out),
+            DType::F32 => self.call::<f32>(py, &given, backend, ranges, out),
+            DType::F64 => self.call::<f64>(py, &given, backend, ranges, out),
+        }
+    }
+
+    fn grad(slf: Bound<'_, Self>, name: &str) -> PyResult<Gradient> {
+        Gradient::new(slf, name)
+    }
+
+    /// What `genred.numpy.KernelSolve` calls: the solution, its residual and the number of iterations.
+    #[pyo3(signature = (vector, args, alpha, eps, max_iterations, rank))]
+    #[expect(clippy::too_many_arguments, reason = "the options of a solve")]
+    fn solve<'py>(
+        &self,
+        py: Python<'py>,
+        vector: &str,
+        args: &Bound<'py, PyTuple>,
+        alpha: f64,
+        eps: Option<f64>,
+        max_iterations: Option<usize>,
+        rank: Option<usize>,
+    ) -> PyResult<(Bound<'py, PyAny>, f64, usize)> {
+        let settings = solve::Settings { vector, alpha, eps, max_iterations, rank };
+        let given = arguments::given(args, &self.variables)?;
+        match arguments::dtype(py, &given)? {
+            DType::F16 => solve::call::<f16>(self, py, &given, settings),
+            DType::F32 => solve::call::<f32>(self, py, &given, settings),
+            DType::F64 => solve::call::<f64>(self, py, &given, settings),
         }
     }
 

@@ -27,6 +27,7 @@ from .errors import (
     LimitError,
     NotSupportedError,
     ShapeError,
+    UnsolvedError,
     UsageError,
 )
 
@@ -39,6 +40,7 @@ __all__ = [
     "LimitError",
     "NotSupportedError",
     "ShapeError",
+    "UnsolvedError",
     "UsageError",
     "errors",
     "num_threads",
@@ -49,7 +51,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_native.after_fork)
 
 
-def set_num_threads(count):
+def set_num_threads(count: int) -> None:
     """Run calls on this many threads from now on.
 
     Results have the same bits for any number.
@@ -70,7 +72,7 @@ def set_num_threads(count):
     _native.set_threads(count)
 
 
-def num_threads():
+def num_threads() -> int:
     """The number of threads that calls run on.
 
     Returns

@@ -500,11 +500,48 @@ class LazyTensor:
         product = (self * Vj(v if v.ndim == 2 else v[:, None])).sum(axis=1)
         return product[:, 0] if v.ndim == 1 and isinstance(product, np.ndarray) else product
 
+    def solve(self, other: Any, var: LazyTensor | None = None, alpha: float = 1e-10, **options: Any) -> Any:
+        """The solution a of ``(alpha I + K) a = b``, K this symbolic array, by conjugate gradients.
+
+        Parameters
+        ----------
+        other : array of shape (M, E), or LazyTensor of one
+            b.
+        var : LazyTensor, optional
+            The variable over j that the formula is linear in, if it is not K alone: b takes its place.
+        alpha : float
+            What is added to the diagonal.
+        **options
+            Those of `KernelSolve` and its calls.
+
+        Returns
+        -------
+        array of shape (M, E)
+        """
+        from .numpy import KernelSolve
+
+        b = _only_variable(other).value if isinstance(other, LazyTensor) else _plain(other)
+        if var is None:
+            own = Vj(b)
+            formula, variable = self * own, _only_variable(own)
+        else:
+            formula, variable = self, _only_variable(var)
+        texts, aliases, variables = named([formula._text])
+        keys = [v.key for v in variables]
+        if variable.key not in keys or any(v.place is not None for v in variables):
+            raise UsageError("`solve` needs arrays, and `var` among them")
+        place = keys.index(variable.key)
+        calls = {key: options.pop(key) for key in list(options) if key in {"backend", "device_id", "ranges", "eps", "max_iterations", "rank"}}
+        arrays = [v.value if isinstance(v.value, np.ndarray) else np.asarray(v.value, b.dtype).reshape(-1) for v in variables]
+        arrays[place] = b
+        return KernelSolve(texts[0], aliases, f"v{place}", axis=1, **options)(*arrays, alpha=alpha, **calls)
+
     def t(self) -> LazyTensor:
         """The same with i and j exchanged: shape (N, M, D)."""
+        result = made(type(self), self._text.swapped(), self)
         if self.ranges is not None:
-            raise NotSupportedError("a symbolic array with ranges cannot be transposed")
-        return made(type(self), self._text.swapped(), self)
+            result.ranges = (*self.ranges[3:], *self.ranges[:3])
+        return result
 
     @property
     def T(self) -> LazyTensor:  # noqa: N802
@@ -518,6 +555,14 @@ class LazyTensor:
     def rmatvec(self, v: Any) -> Any:
         """``self.T @ v``."""
         return self.T @ v
+
+
+def _only_variable(tensor: LazyTensor) -> Variable:
+    """The array that a symbolic array is and nothing else."""
+    pieces = tensor._text.pieces
+    if len(pieces) != 1 or not isinstance(pieces[0], Variable) or not isinstance(pieces[0].value, np.ndarray):
+        raise UsageError("a symbolic array of one array and nothing else is needed")
+    return pieces[0]
 
 
 def _integer(name: str, value: Any) -> int:

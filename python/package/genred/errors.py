@@ -9,6 +9,7 @@ __all__ = [
     "LimitError",
     "DeviceError",
     "NotSupportedError",
+    "UnsolvedError",
 ]
 
 
@@ -42,3 +43,7 @@ class DeviceError(GenredError, RuntimeError):
 
 class NotSupportedError(GenredError, NotImplementedError):
     """Something that this version cannot do yet."""
+
+
+class UnsolvedError(GenredError, RuntimeError):
+    """A linear system that is not positive definite, or whose solution was not reached."""

@@ -7,14 +7,22 @@ Arrays are float16, float32 or float64, of any strides, and are not copied. All 
 has too; indices are int64, and -1 stands for one that does not exist. Other threads run while a call computes.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 from ._complex import ComplexLazyTensor
 from ._lazy import LazyTensor, Pm, Var, Vi, Vj
 from ._native import Operation as _Operation
 from ._reduce import Reduction
 
+from .errors import NotSupportedError
+
 __all__ = [
     "ComplexLazyTensor",
     "Genred",
+    "KernelSolve",
     "LazyTensor",
     "Pm",
     "Reduction",
@@ -59,6 +67,10 @@ class Genred(_Operation):
     enable_chunks, rec_multVar_highdim, use_fast_math : bool
         They tune KeOps' code for GPUs and do nothing here.
 
+    A call takes the arrays, and the options ``backend`` ("auto", "CPU" or the name of an engine), ``device_id`` (ignored), ``ranges``
+    (the pairs that take part, see `genred.cluster`) and ``out`` (where to write the result; for indices an int64 array, for values and
+    indices a tuple of two arrays).
+
     Examples
     --------
     The two nearest columns of every row, and how far they are:
@@ -91,15 +103,143 @@ class Genred(_Operation):
 
     __slots__ = ()
 
-    def __repr__(self):
+    def grad(self, name: str) -> Any:
+        """The gradient of the reduction by the argument of this name.
+
+        Parameters
+        ----------
+        name : str
+            An alias.
+
+        Returns
+        -------
+        callable
+            Called with the arrays of the reduction and a seed shaped like its result (M rows of all its numbers), it returns the
+            gradient of ``(seed * result).sum()``, shaped like the argument.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from genred.numpy import Genred
+        >>> energy = Genred("SqDist(x, y)", ["x = Vi(1)", "y = Vj(1)"], axis=1)
+        >>> x, y = np.array([[1.0], [2.0]]), np.array([[0.0], [5.0]])
+        >>> energy.grad("x")(x, y, np.ones((2, 1)))
+        array([[-6.],
+               [-2.]])
+        """
+        return super().grad(name)
+
+    def __repr__(self) -> str:
         return f"Genred({self.formula!r}, {self.aliases!r}, {self.reduction_op!r})"
 
 
-def _output(formula, output, aliases, reduction_op, options):
+class KernelSolve:
+    """The solution a of ``(alpha I + K) a = b`` by conjugate gradients, where ``K b`` is a sum that is linear in one argument.
+
+    Parameters
+    ----------
+    formula : str
+        F, linear in the argument `varinvalias`.
+    aliases : list of str
+        The arguments in order.
+    varinvalias : str
+        The alias of b, which is summed over.
+    axis : int
+        As for `Genred`.
+    dtype_acc, use_double_acc, sum_scheme, enable_chunks, rec_multVar_highdim, use_fast_math
+        As for `Genred`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from genred.numpy import Genred, KernelSolve
+    >>> formula, aliases = "Exp(-SqDist(x, y)) * b", ["x = Vi(1)", "y = Vj(1)", "b = Vj(2)"]
+    >>> x = np.linspace(0, 5, 20).reshape(-1, 1)
+    >>> b = np.concatenate([np.sin(x), np.cos(x)], axis=1)
+    >>> solve = KernelSolve(formula, aliases, "b", axis=1)
+    >>> a = solve(x, x, b, alpha=0.1)
+    >>> back = Genred(formula, aliases, axis=1)(x, x, a) + 0.1 * a
+    >>> bool(abs(back - b).max() < 1e-5)
+    True
+    >>> solve.iterations < 20
+    True
+    """
+
+    def __init__(
+        self,
+        formula: str,
+        aliases: Sequence[str],
+        varinvalias: str,
+        axis: int = 0,
+        dtype_acc: str = "auto",
+        use_double_acc: bool = False,
+        sum_scheme: str = "auto",
+        enable_chunks: bool = True,
+        rec_multVar_highdim: bool = False,  # noqa: N803 - KeOps' keyword
+        use_fast_math: bool = True,
+    ):
+        self._operation = Genred(
+            formula,
+            list(aliases),
+            axis=axis,
+            dtype_acc=dtype_acc,
+            use_double_acc=use_double_acc,
+            sum_scheme=sum_scheme,
+        )
+        self._vector = varinvalias.replace(" ", "")
+        #: The largest norm of ``b - (alpha I + K) a`` relative to that of b in the last call.
+        self.residual: float | None = None
+        #: Iterations of the last call.
+        self.iterations: int | None = None
+
+    def __call__(
+        self,
+        *args: Any,
+        backend: str = "auto",
+        device_id: int = -1,
+        alpha: float = 1e-10,
+        eps: float | None = None,
+        ranges: Any = None,
+        max_iterations: int | None = None,
+        rank: int | None = None,
+    ) -> Any:
+        """Solve for the arrays of the formula, with b in its place.
+
+        Parameters
+        ----------
+        *args : array
+            The arguments of the formula in order.
+        alpha : float
+            What is added to the diagonal of K.
+        eps : float, optional
+            How small the norm of the residual must be relative to that of b: 1e-6, or 1e-4 for float32.
+        max_iterations : int, optional
+            1000.
+        rank : int, optional
+            The rank of an approximation of K that preconditions: it saves most iterations for smooth kernels.
+
+        Returns
+        -------
+        array shaped like b
+
+        Raises
+        ------
+        UnsolvedError
+            If K is not positive definite or `eps` was not reached.
+        """
+        if ranges is not None:
+            raise NotSupportedError("`KernelSolve` does not take ranges yet")
+        if backend not in ("auto", "CPU", "cpu"):
+            raise NotSupportedError("`KernelSolve` runs on the CPU: `backend` is \"auto\" or \"CPU\"")
+        solution, self.residual, self.iterations = self._operation.solve(self._vector, args, alpha, eps, max_iterations, rank)
+        return solution
+
+
+def _output(formula: str, output: str, aliases: Sequence[str], reduction_op: str, options: dict[str, Any]) -> Genred:
     return Genred(formula, list(aliases), reduction_op, output=output, **options)
 
 
-def generic_sum(formula, output, *aliases, **options):
+def generic_sum(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
     """``a_i = sum_j F(x_i, y_j, p)``, or over i if the output is ``Vj``.
 
     Parameters
@@ -130,7 +270,7 @@ def generic_sum(formula, output, *aliases, **options):
     return _output(formula, output, aliases, "Sum", options)
 
 
-def generic_logsumexp(formula, output, *aliases, **options):
+def generic_logsumexp(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
     """``a_i = log sum_j exp F(x_i, y_j, p)``, without overflow; F has dim 1.
 
     Parameters
@@ -154,7 +294,7 @@ def generic_logsumexp(formula, output, *aliases, **options):
     return _output(formula, output, aliases, "LogSumExp", options)
 
 
-def generic_argmin(formula, output, *aliases, **options):
+def generic_argmin(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
     """``a_i = argmin_j F(x_i, y_j, p)``, the lowest index of equal ones.
 
     Parameters
@@ -179,7 +319,7 @@ def generic_argmin(formula, output, *aliases, **options):
     return _output(formula, output, aliases, "ArgMin", options)
 
 
-def generic_argkmin(formula, output, *aliases, **options):
+def generic_argkmin(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
     """The indices of the K smallest ``F(x_i, y_j, p)`` over j, ascending by value.
 
     Parameters

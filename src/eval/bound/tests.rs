@@ -161,7 +161,7 @@ fn every_operation_is_bounded_at_a_pair() {
                 m: 1,
                 n: 1,
             };
-            let mut single = task.nodes(Single);
+            let mut single = task.nodes(Single, Numbers::default());
             single.enter_row(0);
             single.enter_column(0);
             let bounds = pair(&task, 0, 0);

@@ -7,7 +7,7 @@ use super::IndexInput;
 use super::stage::Lowering;
 use crate::formula::op::Op;
 use crate::formula::{Category, NodeId};
-use crate::loops::program::{Binary, Compare, Index, Space, Value};
+use crate::loops::program::{ArrayId, Binary, Compare, Index, Space, Value};
 use std::collections::HashMap;
 
 /// Declare the slots of every index that the roots or the condition need.
@@ -84,4 +84,33 @@ impl Lowering<'_> {
         }
         Some(masks[&keep])
     }
+}
+
+/// The term of a pair that takes part. That of another is -0, which changes no sum, not even one of -0.
+pub(super) fn term_of_kept(l: &mut Lowering<'_>, kept: Option<Value>, term: Value) -> Value {
+    let Some(kept) = kept else { return term };
+    let nothing = l.b.float(-0.0);
+    l.b.select(kept, term, nothing)
+}
+
+/// Carry the mask of a pair over to later passes, as a number.
+pub(super) fn stored_mask(l: &mut Lowering<'_>, mask: Value) -> ArrayId {
+    let tile = l.b.array("kept", Space::Tile, 1);
+    let (one, zero) = (l.b.float(1.0), l.b.float(0.0));
+    let number = l.b.select(mask, one, zero);
+    l.b.store(tile, Index::at(0), number);
+    tile
+}
+
+/// The mask that was carried over.
+pub(super) fn loaded_mask(l: &mut Lowering<'_>, tile: ArrayId) -> Value {
+    let (number, zero) = (l.b.load(tile, Index::at(0)), l.b.float(0.0));
+    l.b.compare(Compare::Lt, zero, number)
+}
+
+/// The value of a pair that takes part; that of another is NaN, which no selection takes.
+pub(super) fn selectable(l: &mut Lowering<'_>, kept: Option<Value>, value: Value) -> Value {
+    let Some(kept) = kept else { return value };
+    let nothing = l.b.float(f64::NAN);
+    l.b.select(kept, value, nothing)
 }

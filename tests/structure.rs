@@ -57,6 +57,8 @@ const UNSAFE: &[&str] = &[
     "src/cache/fs.rs",
     "src/cuda/",
     "src/bin/genred/map.rs",
+    // Kernels by std::arch, the measure of generated code; nothing but `genred bench` and the benches calls them.
+    "src/bin/genred/bench/reference/",
 ];
 
 /// Most lines of a source file that is not a test, and the files that may have more, with the reason.

@@ -363,7 +363,7 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
             self.holds(&rows, columns) != Holds::None
         };
         let first = chunks().find(some);
-        let last = chunks().filter(some).last();
+        let last = chunks().rev().find(some);
         first.zip(last).map_or(0..0, |(first, last)| first.start..last.end)
     }
 

@@ -16,6 +16,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+mod batch;
 mod check;
 mod prepare;
 

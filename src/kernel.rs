@@ -16,6 +16,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+mod batch;
 mod check;
 mod passing;
 mod prepare;
@@ -96,11 +97,14 @@ pub(crate) struct Inner {
     choice: Choice,
     by_rows: Arc<Compiled>,
     by_columns: OnceLock<Result<(Arc<Compiled>, Origin), Error>>,
+    /// Whether numbers of rows or columns are computed with.
+    numbered: bool,
 }
 
 impl Inner {
     pub(crate) fn new(plan: Plan, choice: Choice, by_rows: Arc<Compiled>) -> Inner {
-        Inner { plan, choice, by_rows, by_columns: OnceLock::new() }
+        let numbered = plan.formula.largest_index(0, 0).is_some();
+        Inner { plan, choice, by_rows, by_columns: OnceLock::new(), numbered }
     }
 }
 
@@ -400,6 +404,7 @@ impl<T: Element> Kernel<T> {
             rows: shape.rows,
             columns: shape.columns,
             first,
+            first_row: 0,
             pieces: None,
             selection: self.selection(),
             threads: match &self.pool {

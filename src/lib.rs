@@ -71,6 +71,7 @@ pub mod schedule;
 #[doc(hidden)]
 pub mod syntax;
 
+pub mod batch;
 pub mod expr;
 pub mod generic;
 pub mod genred;
@@ -84,6 +85,7 @@ pub mod stream;
 pub mod view;
 
 pub use array::Array;
+pub use batch::{BatchArray, BatchView};
 pub use cache::{Cache, Origin};
 pub use dtype::{DType, Element, Float};
 pub use error::{Error, ErrorKind};

@@ -34,3 +34,8 @@ pub const CACHE_BYTES: u64 = 512 * 1024 * 1024;
 pub const MEMORY_KERNELS: usize = 512;
 /// Bytes of code and text that the memory tier keeps alive.
 pub const MEMORY_BYTES: usize = 64 * 1024 * 1024;
+
+/// Factor of an index in a formula, and integer that is added to one: with as many points as memory holds, no integer overflows.
+pub const INDEX_FACTOR: i64 = 1 << 31;
+/// Parts of a condition on indices.
+pub const CONDITION: usize = 64;

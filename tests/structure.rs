@@ -20,6 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("loops", &["dtype", "formula", "limits", "reduce", "schedule"]),
     ("view", &["dtype", "error"]),
     ("array", &["dtype", "error", "view"]),
+    ("batch", &["dtype", "error", "view"]),
     ("cluster", &["array", "dtype", "error", "view"]),
     ("cpu", &["dtype", "limits", "loops", "reduce", "schedule", "view"]),
     ("cuda", &["dtype", "error", "limits", "loops", "reduce", "schedule", "view"]),

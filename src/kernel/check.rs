@@ -2,8 +2,8 @@
 
 use super::{Kernel, Shape};
 use crate::alias::{Category, Variable};
-use crate::dtype::Element;
-use crate::error::Error;
+use crate::dtype::{Element, Float};
+use crate::error::{Error, ErrorKind};
 use crate::view::View;
 
 /// What is checked of an argument.
@@ -67,10 +67,40 @@ impl<T: Element> Kernel<T> {
             }
         }
         let [i, j] = known.map(|axis| axis.map_or(1, |(rows, _)| rows));
-        Ok(match plan.rows {
+        let shape = match plan.rows {
             Category::J => Shape { rows: j, columns: i },
             _ => Shape { rows: i, columns: j },
-        })
+        };
+        self.check_numbers(shape)?;
+        Ok(shape)
+    }
+
+    /// Refuse to compute with numbers of points that the compute type does not hold exactly.
+    pub(crate) fn check_numbers(&self, shape: Shape) -> Result<(), Error> {
+        if !self.inner.numbered {
+            return Ok(());
+        }
+        let plan = &self.inner.plan;
+        let (m, n) = match plan.rows {
+            Category::J => (shape.columns, shape.rows),
+            _ => (shape.rows, shape.columns),
+        };
+        let (most, next) = match plan.float {
+            Float::F32 => (1u128 << 24, "float64 arrays, or `Accumulate::Double` for sums, hold"),
+            Float::F64 => (1u128 << 53, "nothing holds"),
+        };
+        match plan.formula.largest_index(m, n) {
+            Some(largest) if largest > most => Err(Error::new(
+                ErrorKind::Range,
+                format!(
+                    "with {m} points i and {n} points j an index form of the formula reaches {largest}, \
+                     but {} holds integers exactly up to {most} only",
+                    plan.float.name()
+                ),
+            )
+            .help(format!("{next} more"))),
+            _ => Ok(()),
+        }
     }
 }
 

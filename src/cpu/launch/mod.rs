@@ -74,6 +74,8 @@ pub struct Job<'a, T> {
     pub columns: usize,
     /// Number of the first of them among the columns of the whole reduction: a multiple of the schedule's tile.
     pub first: usize,
+    /// Number of the first row, where the formula has row numbers.
+    pub first_row: usize,
     /// Where the arrays have more columns than take part: those that do, `columns` of them.
     pub pieces: Option<Pieces<'a>>,
     /// For selections what they keep.

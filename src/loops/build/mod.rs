@@ -4,6 +4,7 @@
 //! whole node by whole node; [`steps`] then makes the passes of the reduction.
 
 mod exp2;
+mod indices;
 mod scalar;
 mod soft_dtw;
 mod stage;
@@ -11,6 +12,7 @@ mod steps;
 mod tensor;
 
 use super::builder::{Builder, Functions, Sharing};
+use super::keep::Keep;
 use super::program::{ArrayId, Program, Space};
 use crate::dtype::Float;
 use crate::formula::op::Op;
@@ -67,6 +69,22 @@ pub struct Lowered {
     pub program: Program,
     /// For each variable of the formula the array it is packed into; `None` if it is not used.
     pub inputs: Vec<Option<ArrayId>>,
+    /// Numbers of rows and columns that are packed beside them.
+    pub indices: Vec<IndexInput>,
+    /// The pairs that take part, where it is not all of them. The program leaves out the others by itself; where a condition holds for
+    /// none of the pairs at hand, the accumulators need not even be touched.
+    pub keep: Option<Keep>,
+}
+
+/// An array of one slot that is packed with `factor * number + offset`, exactly, for the number of a row or column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexInput {
+    /// In the space `Row` or `Col`.
+    pub array: ArrayId,
+    /// Times the number.
+    pub factor: i64,
+    /// What is added.
+    pub offset: i64,
 }
 
 /// Lower a reduction of a formula.
@@ -78,12 +96,13 @@ pub fn build(source: &Source<'_>) -> Lowered {
         source.rows,
     );
     let inputs = declare_inputs(&mut lowering, source.rows);
+    let indices = indices::declare(&mut lowering, source.rows);
     hoist(&mut lowering, source.rows);
     steps::emit(&mut lowering, source);
     let mut program = lowering.b.finish();
     super::dce::eliminate(&mut program);
     debug_assert_eq!(super::verify::verify(&program), Ok(()), "lowering keeps the program's rules");
-    Lowered { program, inputs }
+    Lowered { program, inputs, indices, keep: Keep::of(source.formula, source.rows) }
 }
 
 /// The space of the values that vary like this; `None` for pairs.
@@ -98,18 +117,7 @@ fn space(variability: Variability, rows: Category) -> Option<Space> {
 
 /// Nodes that some root needs, in table order.
 fn reachable(formula: &Formula) -> Vec<bool> {
-    let mut needed = vec![false; formula.nodes.len()];
-    for root in &formula.roots {
-        needed[root.index()] = true;
-    }
-    for k in (0..formula.nodes.len()).rev() {
-        if needed[k] {
-            for arg in &formula.nodes[k].args {
-                needed[arg.index()] = true;
-            }
-        }
-    }
-    needed
+    formula.needed(&formula.roots)
 }
 
 fn declare_inputs(l: &mut Lowering<'_>, rows: Category) -> Vec<Option<ArrayId>> {
@@ -194,7 +202,7 @@ fn is_trivial(formula: &Formula, mut id: NodeId) -> bool {
     loop {
         let node = formula.node(id);
         match node.op {
-            Op::Variable(_) | Op::Constant(_) => return true,
+            Op::Variable(_) | Op::Constant(_) | Op::Index { .. } => return true,
             Op::Extract { .. } | Op::Broadcast => id = node.args[0],
             Op::Gather { ref axes, .. } if axes.len() == 1 => id = node.args[0],
             _ => return false,

@@ -2,11 +2,11 @@
 
 use crate::alias::Category;
 use crate::cpu::artifact::Notes;
-use crate::cpu::launch::{Indices, Job, Launcher, Out};
+use crate::cpu::launch::{Indices, Job, Launcher, Out, Pieces};
 use crate::cpu::layout::Layout;
 use crate::dtype::{Element, Float};
 use crate::error::{Error, ErrorKind};
-use crate::eval::{self, Matrix, Outcome, Task};
+use crate::eval::{self, Matrix, Numbers, Outcome, Task};
 use crate::formula::Formula;
 use crate::loops::build::Scheme;
 use crate::reduce::Reduction;
@@ -81,10 +81,26 @@ fn evaluate<T: Element>(plan: &Plan, job: &Job<'_, T>, out: Out<'_, T>) -> Resul
         let value = |n: usize| view.get(n / dim, n % dim).map_or(f64::NAN, T::to_f64);
         Matrix::new(rows, dim, (0..rows * dim).map(value).collect())
     };
-    let inputs: Vec<Matrix<f64>> = job.inputs.iter().map(widened).collect();
+    // The oracle knows of no pieces: it is given the columns that take part, one after another.
+    let gathered = |view: &View<'_, T>, pieces: Pieces<'_>| {
+        let dim = view.dim();
+        let number =
+            |n: usize| view.get(pieces.column(n / dim), n % dim).map_or(f64::NAN, T::to_f64);
+        Matrix::new(job.columns, dim, (0..job.columns * dim).map(number).collect())
+    };
+    let of_columns = |category| category != plan.rows && category != Category::Param;
+    let inputs =
+        job.inputs.iter().zip(&plan.formula.variables).map(|(view, variable)| match job.pieces {
+            Some(pieces) if of_columns(variable.category) => gathered(view, pieces),
+            _ => widened(view),
+        });
+    let inputs: Vec<Matrix<f64>> = inputs.collect();
     let by_i = plan.rows == Category::I;
     let (m, n) = if by_i { (job.rows, job.columns) } else { (job.columns, job.rows) };
-    let outcome = eval::reduce(&Task {
+    let columns: Option<Vec<usize>> =
+        job.pieces.map(|pieces| (0..job.columns).map(|place| pieces.column(place)).collect());
+    let numbers = Numbers { first_row: job.first_row, columns: columns.as_deref() };
+    let task = Task {
         formula: &plan.formula,
         rows: plan.rows,
         reduction: plan.reduction,
@@ -92,7 +108,13 @@ fn evaluate<T: Element>(plan: &Plan, job: &Job<'_, T>, out: Out<'_, T>) -> Resul
         inputs: &inputs,
         m,
         n,
-    });
+    };
+    let mut outcome = eval::reduce_numbered(&task, numbers);
+    if let (Some(pieces), Some(indices)) = (job.pieces, &mut outcome.indices) {
+        for index in &mut indices.values {
+            *index = usize::try_from(*index).map_or(-1, |place| pieces.column(place) as i64);
+        }
+    }
     write(outcome, out)
 }
 

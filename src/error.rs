@@ -15,7 +15,7 @@ pub enum ErrorKind {
     Syntax,
     /// Dims, rows, strides or dtypes that do not fit together.
     Shape,
-    /// A bound of [`limits`](crate::limits) was exceeded.
+    /// A bound of [`limits`](crate::limits), or one that the caller gave, was exceeded.
     Limit,
     /// Options that contradict each other or the reduction.
     Usage,
@@ -23,17 +23,26 @@ pub enum ErrorKind {
     Range,
     /// An engine or device that cannot do what was asked for.
     Device,
+    /// A linear system that is not positive definite, or was not solved as accurately as asked for.
+    Unsolved,
+    /// An array that cannot be read, or a result that cannot be written.
+    Io,
+    /// A [`Cancel`](crate::Cancel) token was used.
+    Cancelled,
 }
 
 impl ErrorKind {
     /// Every kind, for tests that enumerate them.
-    pub const ALL: [ErrorKind; 6] = [
+    pub const ALL: [ErrorKind; 9] = [
         ErrorKind::Syntax,
         ErrorKind::Shape,
         ErrorKind::Limit,
         ErrorKind::Usage,
         ErrorKind::Range,
         ErrorKind::Device,
+        ErrorKind::Unsolved,
+        ErrorKind::Io,
+        ErrorKind::Cancelled,
     ];
 }
 
@@ -149,6 +158,16 @@ impl Error {
     /// Whether an engine or device cannot do what was asked for.
     pub fn is_device(&self) -> bool {
         self.0.kind == ErrorKind::Device
+    }
+
+    /// Whether the computation was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.kind == ErrorKind::Cancelled
+    }
+
+    /// Whether a linear system was not solved.
+    pub fn is_unsolved(&self) -> bool {
+        self.0.kind == ErrorKind::Unsolved
     }
 
     /// The byte range of the text that the first caret marks, if the error has a place.

@@ -7,7 +7,7 @@ use crate::dtype::Element;
 use crate::engine::Plan;
 use crate::error::{Error, ErrorKind};
 use crate::formula::grad::{Derivative, Direction, Extra, Outer, at_selected, derivative};
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, Over};
 use crate::loops::build::Scheme;
 use crate::reduce::Reduction;
 use crate::view::View;
@@ -108,7 +108,8 @@ impl<T: Element> Kernel<T> {
         Ok(Tangent { forward: self.clone(), pairs })
     }
 
-    fn variable(&self, name: &str) -> Result<usize, Error> {
+    /// The position of an argument.
+    pub(crate) fn variable(&self, name: &str) -> Result<usize, Error> {
         let variables = &self.plan().formula.variables;
         variables.iter().position(|v| v.name == name).ok_or_else(|| {
             let names = self.plan().formula.names().replace(',', ", ");
@@ -143,7 +144,7 @@ impl<T: Element> Kernel<T> {
     }
 
     /// The plan of a sum of a derived formula, with this kernel's precision.
-    fn derived(&self, formula: crate::formula::Formula, rows: Category) -> Plan {
+    pub(crate) fn derived(&self, formula: crate::formula::Formula, rows: Category) -> Plan {
         let Plan { text, scheme, float, .. } = self.plan();
         let scheme = if *scheme == Scheme::Kahan { Scheme::Kahan } else { Scheme::Block };
         Plan { text: text.clone(), formula, rows, reduction: Reduction::Sum, scheme, float: *float }
@@ -157,10 +158,13 @@ impl<T: Element> Pairs<T> {
         forward: &Kernel<T>,
         args: &[View<'_, T>],
         given: View<'_, T>,
+        over: Over<'_>,
     ) -> Result<Array<T>, Error> {
         let wants = |extra: Extra| self.extra.contains(&extra);
-        let result = if wants(Extra::Result) { Some(forward.call(args)?) } else { None };
-        let log_sum = self.log_sum.as_ref().map(|kernel| kernel.call(args)).transpose()?;
+        let result =
+            if wants(Extra::Result) { Some(forward.values_over(args, over)?) } else { None };
+        let log_sum = self.log_sum.as_ref().map(|kernel| kernel.values_over(args, over));
+        let log_sum = log_sum.transpose()?;
         let mut all = args.to_vec();
         for extra in &self.extra {
             all.push(match extra {
@@ -169,7 +173,7 @@ impl<T: Element> Pairs<T> {
                 Extra::LogSum => log_sum.as_ref().expect("it was made").view(),
             });
         }
-        self.kernel.call(&all)
+        self.kernel.values_over(&all, over)
     }
 }
 
@@ -180,7 +184,7 @@ impl<T: Element> Tangent<T> {
     /// `Shape` if an argument or the change does not fit.
     pub fn call(&self, args: &[View<'_, T>], change: View<'_, T>) -> Result<Array<T>, Error> {
         self.forward.check(args)?;
-        self.pairs.call(&self.forward, args, change)
+        self.pairs.call(&self.forward, args, change, Over::All)
     }
 }
 
@@ -190,7 +194,16 @@ impl<T: Element> Gradient<T> {
     /// # Errors
     /// `Shape` if an argument or the seed does not fit.
     pub fn call(&self, args: &[View<'_, T>], seed: View<'_, T>) -> Result<Array<T>, Error> {
-        let shape = self.forward.check(args)?;
+        self.call_over(args, seed, Over::All)
+    }
+
+    pub(crate) fn call_over(
+        &self,
+        args: &[View<'_, T>],
+        seed: View<'_, T>,
+        over: Over<'_>,
+    ) -> Result<Array<T>, Error> {
+        let shape = self.forward.check_over(args, over)?;
         let (rows, dim) = (shape.rows, self.forward.dim());
         if (seed.rows(), seed.dim()) != (rows, dim) {
             return Err(Error::shape(format!(
@@ -206,10 +219,10 @@ impl<T: Element> Gradient<T> {
                 Array::from_vec(rows, dim, vec![T::default(); rows * dim])
             }
             How::Pairs(pairs) => {
-                let each = pairs.call(&self.forward, args, seed)?;
+                let each = pairs.call(&self.forward, args, seed, over)?;
                 if variable.category == Category::Param { total(&each) } else { Ok(each) }
             }
-            How::Selected(kernels) => self.selected(kernels, args, seed),
+            How::Selected(kernels) => self.selected(kernels, args, seed, over),
         }
     }
 
@@ -219,10 +232,11 @@ impl<T: Element> Gradient<T> {
         kernels: &[Kernel<T>],
         args: &[View<'_, T>],
         seed: View<'_, T>,
+        over: Over<'_>,
     ) -> Result<Array<T>, Error> {
         let plan = self.forward.plan();
         // Where the selection finds its values, also if it returns values only.
-        let (_, indices) = self.forward.call_both(args)?;
+        let (_, indices) = self.forward.both_over(args, over)?;
         let variable = &plan.formula.variables[self.variable];
         let (rows, dim) = (args[self.variable].rows(), variable.dim as usize);
         let mut sums = vec![0.0f64; rows * dim];

@@ -1,6 +1,5 @@
 //! Compiled kernels: arguments are checked here, once, before any pointer is formed.
 
-use crate::alias::{Category, Variable};
 use crate::array::Array;
 use crate::cache::{Cache, Origin};
 use crate::compile::{self, Choice};
@@ -9,6 +8,7 @@ use crate::dtype::Element;
 use crate::engine::{Compiled, Plan};
 use crate::error::{Error, ErrorKind};
 use crate::genred::Pool;
+use crate::ranges::Ranges;
 use crate::reduce::{Outputs, Reduction};
 use crate::schedule::{self, Lanes};
 use crate::view::{View, ViewMut};
@@ -16,7 +16,13 @@ use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+mod batch;
+mod check;
+mod passing;
 mod prepare;
+
+pub(crate) use check::Extent;
+pub(crate) use passing::Passing;
 
 /// A stage of the compiler whose result [`Kernel::explain`] shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -91,11 +97,14 @@ pub(crate) struct Inner {
     choice: Choice,
     by_rows: Arc<Compiled>,
     by_columns: OnceLock<Result<(Arc<Compiled>, Origin), Error>>,
+    /// Whether numbers of rows or columns are computed with.
+    numbered: bool,
 }
 
 impl Inner {
     pub(crate) fn new(plan: Plan, choice: Choice, by_rows: Arc<Compiled>) -> Inner {
-        Inner { plan, choice, by_rows, by_columns: OnceLock::new() }
+        let numbered = plan.formula.largest_index(0, 0).is_some();
+        Inner { plan, choice, by_rows, by_columns: OnceLock::new(), numbered }
     }
 }
 
@@ -118,6 +127,14 @@ pub struct Kernel<T> {
     origin: Origin,
     build_time: Duration,
     element: PhantomData<fn(T)>,
+}
+
+/// Which pairs of a call take part.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Over<'a> {
+    All,
+    /// Those of some blocks.
+    Blocks(&'a Ranges),
 }
 
 /// Rows and columns of a call.
@@ -157,10 +174,18 @@ impl<T: Element> Kernel<T> {
     /// # Errors
     /// `Shape` if arguments do not fit the aliases, naming them; `Range` if the dtype cannot hold every index exactly.
     pub fn call(&self, args: &[View<'_, T>]) -> Result<Array<T>, Error> {
-        let shape = self.check(args)?;
+        self.values_over(args, Over::All)
+    }
+
+    pub(crate) fn values_over(
+        &self,
+        args: &[View<'_, T>],
+        over: Over<'_>,
+    ) -> Result<Array<T>, Error> {
+        let shape = self.check_over(args, over)?;
         let dim = self.dim();
         let mut data = allocate(shape.rows, dim)?;
-        self.run_into(args, shape, ViewMut::new(&mut data, shape.rows, dim)?)?;
+        self.run_into(args, shape, over, ViewMut::new(&mut data, shape.rows, dim)?)?;
         Array::from_vec(shape.rows, dim, data)
     }
 
@@ -173,8 +198,16 @@ impl<T: Element> Kernel<T> {
         args: &[View<'_, T>],
         out: impl Into<ViewMut<'o, T>>,
     ) -> Result<(), Error> {
-        let shape = self.check(args)?;
-        let out = out.into();
+        self.write_over(args, out.into(), Over::All)
+    }
+
+    pub(crate) fn write_over(
+        &self,
+        args: &[View<'_, T>],
+        out: ViewMut<'_, T>,
+        over: Over<'_>,
+    ) -> Result<(), Error> {
+        let shape = self.check_over(args, over)?;
         if (out.rows(), out.dim()) != (shape.rows, self.dim()) {
             return Err(Error::shape(format!(
                 "the output array is {} x {}, but the result is {} x {}",
@@ -184,7 +217,7 @@ impl<T: Element> Kernel<T> {
                 self.dim()
             )));
         }
-        self.run_into(args, shape, out)
+        self.run_into(args, shape, over, out)
     }
 
     /// The exact indices of an index reduction; -1 where there is no such column.
@@ -192,12 +225,20 @@ impl<T: Element> Kernel<T> {
     /// # Errors
     /// `Usage` if the reduction gives no indices; `Shape` as for [`call`](Kernel::call).
     pub fn call_indices(&self, args: &[View<'_, T>]) -> Result<Array<i64>, Error> {
-        let shape = self.check(args)?;
+        self.indices_over(args, Over::All)
+    }
+
+    pub(crate) fn indices_over(
+        &self,
+        args: &[View<'_, T>],
+        over: Over<'_>,
+    ) -> Result<Array<i64>, Error> {
+        let shape = self.check_over(args, over)?;
         self.check_gives_indices()?;
         let dim = self.dim();
         let mut data = allocate(shape.rows, dim)?;
         let indices = Indices::Exact(ViewMut::new(&mut data, shape.rows, dim)?);
-        self.run(args, shape, Out { values: None, indices: Some(indices) })?;
+        self.run(args, shape, over, Out { values: None, indices: Some(indices) })?;
         Array::from_vec(shape.rows, dim, data)
     }
 
@@ -216,18 +257,23 @@ impl<T: Element> Kernel<T> {
     /// # Errors
     /// `Usage` if the reduction is not a selection; `Shape` as for [`call`](Kernel::call).
     pub fn call_both(&self, args: &[View<'_, T>]) -> Result<(Array<T>, Array<i64>), Error> {
-        let shape = self.check(args)?;
-        if self.selection().is_none() {
-            let name = self.reduction().name();
-            return Err(Error::usage(format!("`{name}` gives values only")));
-        }
+        self.both_over(args, Over::All)
+    }
+
+    pub(crate) fn both_over(
+        &self,
+        args: &[View<'_, T>],
+        over: Over<'_>,
+    ) -> Result<(Array<T>, Array<i64>), Error> {
+        let shape = self.check_over(args, over)?;
+        self.check_gives_both()?;
         let dim = self.dim();
         let (mut values, mut indices) = (allocate(shape.rows, dim)?, allocate(shape.rows, dim)?);
         let out = Out {
             values: Some(ViewMut::new(&mut values, shape.rows, dim)?),
             indices: Some(Indices::Exact(ViewMut::new(&mut indices, shape.rows, dim)?)),
         };
-        self.run(args, shape, out)?;
+        self.run(args, shape, over, out)?;
         let values = Array::from_vec(shape.rows, dim, values)?;
         Ok((values, Array::from_vec(shape.rows, dim, indices)?))
     }
@@ -290,19 +336,28 @@ impl<T: Element> Kernel<T> {
         &self,
         args: &[View<'_, T>],
         shape: Shape,
+        over: Over<'_>,
         out: ViewMut<'_, T>,
     ) -> Result<(), Error> {
         if self.reduction().outputs() != Outputs::Indices {
-            return self.run(args, shape, Out { values: Some(out), indices: None });
+            return self.run(args, shape, over, Out { values: Some(out), indices: None });
         }
         self.check_index_range(shape)?;
-        self.run(args, shape, Out { values: None, indices: Some(Indices::InDtype(out)) })
+        self.run(args, shape, over, Out { values: None, indices: Some(Indices::InDtype(out)) })
     }
 
     pub(crate) fn check_gives_indices(&self) -> Result<(), Error> {
         if self.reduction().outputs() == Outputs::Values {
             let name = self.reduction().name();
             return Err(Error::usage(format!("`{name}` gives values, not indices")));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_gives_both(&self) -> Result<(), Error> {
+        if self.selection().is_none() {
+            let name = self.reduction().name();
+            return Err(Error::usage(format!("`{name}` gives values only")));
         }
         Ok(())
     }
@@ -323,7 +378,16 @@ impl<T: Element> Kernel<T> {
         Ok(())
     }
 
-    fn run(&self, args: &[View<'_, T>], shape: Shape, out: Out<'_, T>) -> Result<(), Error> {
+    fn run(
+        &self,
+        args: &[View<'_, T>],
+        shape: Shape,
+        over: Over<'_>,
+        out: Out<'_, T>,
+    ) -> Result<(), Error> {
+        if let Over::Blocks(ranges) = over {
+            return self.run_blocks(args, shape, ranges, out);
+        }
         let compiled = self.compiled_for(shape)?;
         compiled.engine.run(&self.inner.plan, &self.job(args, shape, 0), out)
     }
@@ -340,12 +404,15 @@ impl<T: Element> Kernel<T> {
             rows: shape.rows,
             columns: shape.columns,
             first,
+            first_row: 0,
+            pieces: None,
             selection: self.selection(),
             threads: match &self.pool {
                 Pool::Current => Threads::Current,
                 Pool::One => Threads::One,
                 Pool::Own(pool) => Threads::Own(pool),
             },
+            cancel: None,
         }
     }
 
@@ -370,74 +437,6 @@ impl<T: Element> Kernel<T> {
             }
         }
     }
-
-    /// Check arguments against the aliases; gives the shape of the call.
-    pub(crate) fn check(&self, args: &[View<'_, T>]) -> Result<Shape, Error> {
-        let plan = &self.inner.plan;
-        let variables = &plan.formula.variables;
-        if args.len() != variables.len() {
-            let names: Vec<&str> = variables.iter().map(|v| v.name.as_str()).collect();
-            return Err(Error::shape(format!(
-                "{} arguments are given, but the formula has {}: {}",
-                args.len(),
-                variables.len(),
-                names.join(", ")
-            )));
-        }
-        let mut known: [Option<(usize, &Variable)>; 2] = [None, None];
-        for (view, variable) in args.iter().zip(variables) {
-            check_argument(view, variable)?;
-            let axis = match variable.category {
-                Category::I => 0,
-                Category::J => 1,
-                Category::Param => continue,
-            };
-            match known[axis] {
-                None => known[axis] = Some((view.rows(), variable)),
-                Some((rows, first)) if rows != view.rows() => {
-                    return Err(Error::shape(format!(
-                        "`{}` has {rows} rows, but `{}` has {}: all {} arguments have one row for every {}",
-                        first.name,
-                        variable.name,
-                        view.rows(),
-                        variable.category.text(),
-                        if axis == 0 { "i" } else { "j" },
-                    )));
-                }
-                Some(_) => {}
-            }
-        }
-        let [i, j] = known.map(|axis| axis.map_or(1, |(rows, _)| rows));
-        Ok(match plan.rows {
-            Category::J => Shape { rows: j, columns: i },
-            _ => Shape { rows: i, columns: j },
-        })
-    }
-}
-
-fn check_argument<T: Element>(view: &View<'_, T>, variable: &Variable) -> Result<(), Error> {
-    let Variable { name, category, dim } = variable;
-    let declared = format!("`{name} = {}({dim})`", category.text());
-    if *category != Category::Param && view.is_vector() {
-        return Err(Error::shape(format!(
-            "`{name}` is a one-dimensional array of {} numbers, but {declared} needs rows of {dim}",
-            view.dim()
-        ))
-        .help("`View::new(&data, rows, dim)` makes rows of a slice"));
-    }
-    if view.dim() != *dim as usize {
-        return Err(Error::shape(format!(
-            "`{name}` has dim {}, but the alias is {declared}",
-            view.dim()
-        )));
-    }
-    if *category == Category::Param && view.rows() != 1 {
-        return Err(Error::shape(format!(
-            "`{name}` has {} rows, but {declared} is one vector for the whole call",
-            view.rows()
-        )));
-    }
-    Ok(())
 }
 
 /// A result of `rows * dim` zeros.

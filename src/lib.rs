@@ -13,7 +13,8 @@
 //!
 //! [`generic_sum`], [`generic_logsumexp`], [`generic_argmin`] and [`generic_argkmin`] cover the common reductions; [`Genred`] builds any
 //! [`Reduction`] with every option. A [`Kernel`] is called on [`View`]s: slices with a shape and strides, or ndarray views.
-//! [`Kernel::grad`] and [`Kernel::diff`] differentiate a whole reduction; [`Kernel::partial`] computes it in pieces, anywhere. A mistake is an
+//! [`Kernel::grad`] and [`Kernel::diff`] differentiate a whole reduction; [`Kernel::partial`] computes it in pieces, anywhere; [`KernelSolve`]
+//! solves the linear system of one that is linear in an argument. A mistake is an
 //! [`Error`] that shows the place and names the alias and the dims.
 //!
 //! # The way down
@@ -44,6 +45,7 @@
 pub mod alias;
 pub mod array;
 pub mod cache;
+pub mod cluster;
 pub mod dtype;
 pub mod error;
 #[doc(hidden)]
@@ -69,15 +71,21 @@ pub mod schedule;
 #[doc(hidden)]
 pub mod syntax;
 
+pub mod batch;
 pub mod expr;
 pub mod generic;
 pub mod genred;
 pub mod gradient;
 pub mod kernel;
+pub mod npy;
 pub mod partial;
+pub mod ranges;
+pub mod solve;
+pub mod stream;
 pub mod view;
 
 pub use array::Array;
+pub use batch::{BatchArray, BatchView};
 pub use cache::{Cache, Origin};
 pub use dtype::{DType, Element, Float};
 pub use error::{Error, ErrorKind};
@@ -86,7 +94,10 @@ pub use genred::{Axis, Backend, Genred};
 pub use gradient::{Gradient, Tangent};
 pub use kernel::{Kernel, Stage, Stats};
 pub use partial::Partial;
+pub use ranges::{RangeArrays, Ranged, RangedGradient, Ranges};
 pub use reduce::{Accumulate, Reduction};
+pub use solve::{KernelSolve, Preconditioner, Solution};
+pub use stream::{Cancel, Chunks, Progress, Sink, Source, Stream};
 pub use view::{View, ViewMut};
 
 /// The README's example, compiled and run.

@@ -18,6 +18,8 @@ pub const DIM: usize = 65_536;
 pub const AXES: usize = 64;
 /// K of the K-reductions.
 pub const K: usize = 1_024;
+/// Rank of the Nystrom preconditioner of a linear solve.
+pub const NYSTROM_RANK: usize = 4_096;
 /// Absolute value of a literal integer exponent.
 pub const EXPONENT: i64 = 64;
 /// Digits of a literal.
@@ -30,9 +32,16 @@ pub const LOOP_INSTRUCTIONS: usize = 32;
 pub const CODE_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes of one entry of the kernel cache; also what a reader is ready to read.
 pub const CACHE_ENTRY_BYTES: u64 = 16 * 1024 * 1024;
+/// Bytes of memory of a call on arrays that are read in pieces, when nothing else is asked for.
+pub const STREAM_BYTES: usize = 1 << 30;
 /// Bytes that the kernel cache may take on disk when nothing else is asked for.
 pub const CACHE_BYTES: u64 = 512 * 1024 * 1024;
 /// Kernels that the memory tier keeps alive.
 pub const MEMORY_KERNELS: usize = 512;
 /// Bytes of code and text that the memory tier keeps alive.
 pub const MEMORY_BYTES: usize = 64 * 1024 * 1024;
+
+/// Factor of an index in a formula, and integer that is added to one: with as many points as memory holds, no integer overflows.
+pub const INDEX_FACTOR: i64 = 1 << 31;
+/// Parts of a condition on indices.
+pub const CONDITION: usize = 64;

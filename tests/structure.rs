@@ -20,16 +20,22 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("loops", &["dtype", "formula", "limits", "reduce", "schedule"]),
     ("view", &["dtype", "error"]),
     ("array", &["dtype", "error", "view"]),
+    ("batch", &["dtype", "error", "view"]),
+    ("cluster", &["array", "dtype", "error", "view"]),
     ("cpu", &["dtype", "limits", "loops", "reduce", "schedule", "view"]),
     ("cuda", &["dtype", "error", "limits", "loops", "reduce", "schedule", "view"]),
     ("cache", &["error", "limits"]),
     ("engine", &["alias", "cpu", "dtype", "error", "eval", "formula", "loops", "reduce", "view"]),
     ("compile", &[EVERYTHING]),
     ("gradient", &[EVERYTHING]),
+    ("npy", &["dtype", "error"]),
+    ("stream", &[EVERYTHING]),
     ("kernel", &[EVERYTHING]),
     ("genred", &[EVERYTHING]),
     ("generic", &[EVERYTHING]),
     ("partial", &[EVERYTHING]),
+    ("ranges", &[EVERYTHING]),
+    ("solve", &[EVERYTHING]),
     ("expr", &[EVERYTHING]),
     ("lib", &[EVERYTHING]),
 ];
@@ -54,6 +60,8 @@ const UNSAFE: &[&str] = &[
     "src/cache/fs.rs",
     "src/cuda/",
     "src/bin/genred/map.rs",
+    // Kernels by std::arch, the measure of generated code; nothing but `genred bench` and the benches calls them.
+    "src/bin/genred/bench/reference/",
 ];
 
 /// Most lines of a source file that is not a test, and the files that may have more, with the reason.

@@ -29,6 +29,9 @@ impl Graph {
         if let Some(node) = self.folded(op, args)? {
             return Ok(Some(node));
         }
+        if let Some(node) = self.indexed(op, args)? {
+            return Ok(Some(node));
+        }
         if self.depth >= DEPTH {
             return Ok(None);
         }

@@ -11,7 +11,8 @@ mod outer;
 mod reverse;
 mod slope;
 
-pub use outer::{Derivative, Direction, Extra, Outer, at_selected, derivative};
+pub use linear::{Coupling, coupling};
+pub use outer::{Derivative, Direction, Extra, Outer, at_selected, derivative, on_diagonal};
 
 use super::NodeId;
 use super::graph::{Built, Graph, Refusal};

@@ -28,6 +28,8 @@ pub(super) struct Lowering<'f> {
     temps: HashMap<NodeId, ArrayId>,
     /// Components of short nodes in this block.
     small: HashMap<NodeId, Vec<Value>>,
+    /// Indices of pairs: the slots of the row and of the column, whose sum they are.
+    numbers: HashMap<NodeId, (ArrayId, ArrayId)>,
     /// How many operands and roots refer to a node.
     uses: Vec<u32>,
     /// The node at which the program became too large.
@@ -77,6 +79,7 @@ impl<'f> Lowering<'f> {
             arrays: HashMap::new(),
             temps: HashMap::new(),
             small: HashMap::new(),
+            numbers: HashMap::new(),
             uses,
             full_at: None,
         }
@@ -106,6 +109,11 @@ impl<'f> Lowering<'f> {
     /// Declare that `array` holds the node from the next block on.
     pub(super) fn held(&mut self, node: NodeId, array: ArrayId) {
         self.arrays.insert(node, array);
+    }
+
+    /// Declare that a node is the sum of a row's and a column's slot.
+    pub(super) fn numbered(&mut self, node: NodeId, slots: (ArrayId, ArrayId)) {
+        self.numbers.insert(node, slots);
     }
 
     /// Forget that a node is held: the array's contents are no longer available to later blocks.
@@ -308,6 +316,10 @@ impl<'f> Lowering<'f> {
         }
         if let Some(array) = self.temps.get(&node).or_else(|| self.arrays.get(&node)) {
             return Some(self.b.load(*array, index.clone()));
+        }
+        if let Some((row, column)) = self.numbers.get(&node).copied() {
+            let (row, column) = (self.b.load(row, Index::at(0)), self.b.load(column, Index::at(0)));
+            return Some(self.b.add(row, column));
         }
         if let Op::Constant(number) = &self.formula.node(node).op {
             let value = number.to_f64_for(self.b.float_type());

@@ -17,7 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("reduce", &["dtype", "formula", "limits"]),
     ("eval", &["alias", "dtype", "error", "formula", "limits", "reduce"]),
     ("schedule", &["formula", "reduce"]),
-    ("loops", &["dtype", "formula", "limits", "reduce", "schedule"]),
+    ("loops", &["dtype", "formula", "limits", "reduce", "schedule", "span"]),
     ("view", &["dtype", "error"]),
     ("array", &["dtype", "error", "view"]),
     ("batch", &["dtype", "error", "view"]),

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "every function here belongs to a test")]
 
+mod bench;
 mod cache;
 mod errors;
 mod forms;

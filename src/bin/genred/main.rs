@@ -3,6 +3,7 @@
 //! One file a subcommand. Results go to stdout and files, failures to stderr with a non-zero exit status; no input makes the
 //! tool panic, and no failure leaves an output file behind.
 
+mod bench;
 mod cache;
 mod console;
 mod demo;
@@ -10,7 +11,6 @@ mod doctor;
 mod explain;
 mod input;
 mod map;
-mod npy;
 mod ops;
 mod output;
 mod problem;
@@ -46,6 +46,9 @@ enum Command {
     Ops(ops::Ops),
     /// Run the four documented examples and check a sample of each
     Demo(demo::Demo),
+    /// Time the documented problems beside hand-written kernels
+    #[command(after_help = bench::EXAMPLES)]
+    Bench(bench::Bench),
     /// Look at and tidy the kernel cache on disk
     #[command(subcommand)]
     Cache(cache::Cache),
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Explain(command) => command.run(),
         Command::Ops(command) => command.run(),
         Command::Demo(command) => command.run(),
+        Command::Bench(command) => command.run(),
         Command::Cache(command) => command.run(),
         Command::Warm(command) => command.run(),
         Command::Doctor => doctor::run(),

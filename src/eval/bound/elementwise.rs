@@ -94,6 +94,11 @@ impl Arithmetic for Rounding {
         Bounded { value, low: end(|t| t.low), high: end(|t| t.high) }
     }
 
+    fn is_true(&self, value: Bounded) -> bool {
+        debug_assert!(value.is_exact(), "conditions are on integers");
+        value.value != 0.0
+    }
+
     fn one_hot(&self, f: Bounded, k: usize) -> Bounded {
         let value = scalar::Plain.one_hot(f.value, k);
         let shifted = self.total(f, Bounded::exact(0.5));

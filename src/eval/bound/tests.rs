@@ -47,6 +47,10 @@ impl Arithmetic for Single {
         scalar::Plain.extremum(op, &wide) as f32
     }
 
+    fn is_true(&self, value: f32) -> bool {
+        value != 0.0
+    }
+
     fn one_hot(&self, f: f32, k: usize) -> f32 {
         if (f + 0.5).trunc() == k as f32 { 1.0 } else { 0.0 }
     }
@@ -157,7 +161,7 @@ fn every_operation_is_bounded_at_a_pair() {
                 m: 1,
                 n: 1,
             };
-            let mut single = task.nodes(Single);
+            let mut single = task.nodes(Single, Numbers::default());
             single.enter_row(0);
             single.enter_column(0);
             let bounds = pair(&task, 0, 0);

@@ -105,7 +105,7 @@ pub(crate) fn key(plan: &Plan, choice: &Choice, lanes: Lanes, asked: &str) -> Ke
         kind: Kind::Native,
         arch: key::arch(),
         os: std::env::consts::OS,
-        abi: "sysv64",
+        abi: crate::cpu::code::ABI,
         features: Target::host().features,
         argument_abi: crate::cpu::ARGS_ABI,
         device: "",

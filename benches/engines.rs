@@ -251,6 +251,7 @@ mod x86 {
             fma: true,
             functions: Functions::Expanded,
         })
+        .expect("a program within its limit")
     }
 
     /// Something that can be timed: runs over a number of pairs.

@@ -16,8 +16,13 @@ use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+mod batch;
 mod check;
+mod passing;
 mod prepare;
+
+pub(crate) use check::Extent;
+pub(crate) use passing::Passing;
 
 /// A stage of the compiler whose result [`Kernel::explain`] shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,11 +97,14 @@ pub(crate) struct Inner {
     choice: Choice,
     by_rows: Arc<Compiled>,
     by_columns: OnceLock<Result<(Arc<Compiled>, Origin), Error>>,
+    /// Whether numbers of rows or columns are computed with.
+    numbered: bool,
 }
 
 impl Inner {
     pub(crate) fn new(plan: Plan, choice: Choice, by_rows: Arc<Compiled>) -> Inner {
-        Inner { plan, choice, by_rows, by_columns: OnceLock::new() }
+        let numbered = plan.formula.largest_index(0, 0).is_some();
+        Inner { plan, choice, by_rows, by_columns: OnceLock::new(), numbered }
     }
 }
 
@@ -258,10 +266,7 @@ impl<T: Element> Kernel<T> {
         over: Over<'_>,
     ) -> Result<(Array<T>, Array<i64>), Error> {
         let shape = self.check_over(args, over)?;
-        if self.selection().is_none() {
-            let name = self.reduction().name();
-            return Err(Error::usage(format!("`{name}` gives values only")));
-        }
+        self.check_gives_both()?;
         let dim = self.dim();
         let (mut values, mut indices) = (allocate(shape.rows, dim)?, allocate(shape.rows, dim)?);
         let out = Out {
@@ -349,6 +354,14 @@ impl<T: Element> Kernel<T> {
         Ok(())
     }
 
+    pub(crate) fn check_gives_both(&self) -> Result<(), Error> {
+        if self.selection().is_none() {
+            let name = self.reduction().name();
+            return Err(Error::usage(format!("`{name}` gives values only")));
+        }
+        Ok(())
+    }
+
     /// Refuse to round indices to a dtype that cannot hold them.
     pub(crate) fn check_index_range(&self, shape: Shape) -> Result<(), Error> {
         let largest = T::DTYPE.largest_exact_index();
@@ -391,6 +404,7 @@ impl<T: Element> Kernel<T> {
             rows: shape.rows,
             columns: shape.columns,
             first,
+            first_row: 0,
             pieces: None,
             selection: self.selection(),
             threads: match &self.pool {
@@ -398,6 +412,7 @@ impl<T: Element> Kernel<T> {
                 Pool::One => Threads::One,
                 Pool::Own(pool) => Threads::Own(pool),
             },
+            cancel: None,
         }
     }
 

@@ -120,6 +120,11 @@ impl<T: Element> KernelSolve<T> {
                 b.dim
             )));
         }
+        if plan.formula.largest_index(0, 0).is_some() {
+            let message =
+                "a solve takes no formula with `IndexI` or `IndexJ`, and no condition on them";
+            return Err(Error::new(ErrorKind::Usage, message));
+        }
         let Some(coupling) = coupling(&plan.formula, position as u32) else {
             let message = format!("the formula is not linear in `{}`", quoted(vector));
             let whole = Span::new(0, plan.text.len() as u32);

@@ -11,7 +11,6 @@ mod doctor;
 mod explain;
 mod input;
 mod map;
-mod npy;
 mod ops;
 mod output;
 mod problem;

@@ -25,7 +25,6 @@ use crate::reduce::Reduction;
 use crate::span::Span;
 use crate::view::View;
 use operator::Operator;
-use std::sync::OnceLock;
 
 /// What makes conjugate gradients need fewer iterations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -75,8 +74,6 @@ pub struct KernelSolve<T> {
     eps: f64,
     max_iterations: usize,
     preconditioner: Preconditioner,
-    /// F where i = j, compiled when first needed.
-    diagonal: OnceLock<Result<Kernel<T>, Error>>,
 }
 
 /// Iterations that a solve makes when nothing else is asked for.
@@ -120,11 +117,6 @@ impl<T: Element> KernelSolve<T> {
                 b.dim
             )));
         }
-        if plan.formula.largest_index(0, 0).is_some() {
-            let message =
-                "a solve takes no formula with `IndexI` or `IndexJ`, and no condition on them";
-            return Err(Error::new(ErrorKind::Usage, message));
-        }
         let Some(coupling) = coupling(&plan.formula, position as u32) else {
             let message = format!("the formula is not linear in `{}`", quoted(vector));
             let whole = Span::new(0, plan.text.len() as u32);
@@ -138,7 +130,6 @@ impl<T: Element> KernelSolve<T> {
             eps: if T::DTYPE == DType::F64 { 1e-6 } else { 1e-4 },
             max_iterations: MAX_ITERATIONS,
             preconditioner: Preconditioner::None,
-            diagonal: OnceLock::new(),
         })
     }
 

@@ -12,7 +12,7 @@ mod reverse;
 mod slope;
 
 pub use linear::{Coupling, coupling};
-pub use outer::{Derivative, Direction, Extra, Outer, at_selected, derivative, on_diagonal};
+pub use outer::{Derivative, Direction, Extra, Outer, at_selected, derivative};
 
 use super::NodeId;
 use super::graph::{Built, Graph, Refusal};

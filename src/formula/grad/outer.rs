@@ -168,17 +168,6 @@ pub fn at_selected(
     sum.graph.finish(&[root], None).map_err(refused)
 }
 
-/// F where i = j: a formula of rows only, to be called with as many columns as rows.
-///
-/// # Errors
-/// None is known: it has no more parts than the formula.
-pub fn on_diagonal(formula: &Formula, rows: Category) -> Result<Formula, Error> {
-    let mut sum = Summand::gathered(formula, rows);
-    let moved = sum.moved(formula, &formula.roots).map_err(refused)?;
-    let roots: Vec<NodeId> = formula.roots.iter().map(|root| moved[root.index()]).collect();
-    sum.graph.finish(&roots, None).map_err(refused)
-}
-
 impl Summand {
     /// Nothing yet, over the arguments of a formula, all of which have rows of one category.
     fn gathered(formula: &Formula, rows: Category) -> Summand {

@@ -1,10 +1,12 @@
-//! Nanoseconds a pair of every engine's kernels beside hand-written AVX-512 ones, on one thread, all in one run.
+//! Nanoseconds a pair of every engine's kernels beside the hand-written ones of `genred bench`, on one thread, all in one run.
 //!
 //! `cargo bench --bench engines [problem]`; with `sweep` as a second argument it prints register tiles of one problem.
 
-#![allow(clippy::print_stdout, clippy::if_same_then_else, reason = "a bench prints its table")]
+#![allow(clippy::print_stdout, reason = "a bench prints its table")]
 
 #[cfg(target_arch = "x86_64")]
+#[allow(dead_code, reason = "not every problem of the tool is here")]
+#[path = "../src/bin/genred/bench/reference/mod.rs"]
 mod reference;
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -19,7 +21,7 @@ fn main() {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::reference::{double, single};
+    use super::reference::{Arrays, Formula, Hand, Scalar, Set};
     use genred::cpu::clif::Clif;
     use genred::cpu::code::Native;
     use genred::cpu::layout::Layout;
@@ -49,8 +51,8 @@ mod x86 {
         tile: u32,
         /// Register tiles of avx512, avx2 and clif.
         tiles: [Tile; 3],
-        /// The hand-written kernel, by its name below.
-        reference: &'static str,
+        /// The hand-written kernel.
+        reference: Formula,
         /// About how many pairs the fastest engine does in a microsecond: only for the length of a run.
         rate: usize,
     }
@@ -69,7 +71,7 @@ mod x86 {
             chunk: 256,
             tile: 2048,
             tiles: ROWS,
-            reference: "gaussian",
+            reference: Formula::Gaussian,
             rate: 8000,
         },
         Problem {
@@ -81,7 +83,7 @@ mod x86 {
             chunk: 256,
             tile: 2048,
             tiles: ROWS,
-            reference: "weighted",
+            reference: Formula::Weighted,
             rate: 8000,
         },
         Problem {
@@ -93,7 +95,7 @@ mod x86 {
             chunk: 64,
             tile: 2048,
             tiles: ROWS,
-            reference: "logsumexp",
+            reference: Formula::LogSumExp,
             rate: 8000,
         },
         Problem {
@@ -105,7 +107,7 @@ mod x86 {
             chunk: 64,
             tile: 256,
             tiles: CONTRACTION,
-            reference: "nearest",
+            reference: Formula::Nearest(1),
             rate: 1000,
         },
         Problem {
@@ -117,7 +119,7 @@ mod x86 {
             chunk: 256,
             tile: 256,
             tiles: CONTRACTION,
-            reference: "product",
+            reference: Formula::Product,
             rate: 2000,
         },
         Problem {
@@ -129,7 +131,7 @@ mod x86 {
             chunk: 256,
             tile: 2048,
             tiles: ROWS,
-            reference: "cauchy",
+            reference: Formula::Cauchy,
             rate: 12000,
         },
         Problem {
@@ -141,7 +143,7 @@ mod x86 {
             chunk: 256,
             tile: 2048,
             tiles: ROWS,
-            reference: "laplace",
+            reference: Formula::Laplace,
             rate: 8000,
         },
         Problem {
@@ -153,7 +155,7 @@ mod x86 {
             chunk: 64,
             tile: 1024,
             tiles: CONTRACTION,
-            reference: "",
+            reference: Formula::Nearest(1),
             rate: 4000,
         },
         Problem {
@@ -165,7 +167,7 @@ mod x86 {
             chunk: 64,
             tile: 2048,
             tiles: ROWS,
-            reference: "",
+            reference: Formula::Nearest(1),
             rate: 16000,
         },
         Problem {
@@ -177,7 +179,7 @@ mod x86 {
             chunk: 64,
             tile: 2048,
             tiles: [(4, 1, 5), (2, 1, 5), (2, 1, 5)],
-            reference: "",
+            reference: Formula::Vectors,
             rate: 4000,
         },
         Problem {
@@ -189,7 +191,7 @@ mod x86 {
             chunk: 256,
             tile: 2048,
             tiles: ROWS,
-            reference: "",
+            reference: Formula::Gradient,
             rate: 6000,
         },
     ];
@@ -199,51 +201,9 @@ mod x86 {
     /// Length of a run of the fastest kernel.
     const MICROSECONDS: usize = 1000;
 
-    trait Reference: Real {
-        /// A hand-written kernel over a block: rows, columns, stride, number, sums, tile.
-        fn kernel(name: &str) -> Option<Hand<Self>>;
-        /// Rows of a block.
-        const BLOCK: usize;
-    }
-
-    type Hand<T> = Box<dyn Fn(&[T], &[T], usize, usize, &mut [T], &mut [T])>;
-
-    macro_rules! reference {
-        ($t:ty, $module:ident) => {
-            impl Reference for $t {
-                const BLOCK: usize = $module::BLOCK;
-                fn kernel(name: &str) -> Option<Hand<$t>> {
-                    let kernel: unsafe fn($module::Job) = match name {
-                        "gaussian" => $module::gaussian,
-                        "weighted" => $module::weighted,
-                        "logsumexp" => $module::logsumexp,
-                        "nearest" => $module::nearest,
-                        "product" => $module::product,
-                        "cauchy" => $module::cauchy,
-                        "cauchy_fast" => $module::cauchy_fast,
-                        "laplace" => $module::laplace,
-                        "laplace_fast" => $module::laplace_fast,
-                        _ => return None,
-                    };
-                    Some(Box::new(move |x, y, stride, columns, sums, tile| {
-                        let job = $module::Job {
-                            x: x.as_ptr(),
-                            y: y.as_ptr(),
-                            stride,
-                            columns,
-                            sums: sums.as_mut_ptr(),
-                            tile: tile.as_mut_ptr(),
-                        };
-                        // SAFETY: the machine has AVX-512 (checked by the caller), and the slices are as long as the layout
-                        // of a block with these columns says.
-                        unsafe { kernel(job) }
-                    }))
-                }
-            }
-        };
-    }
-    reference!(f32, single);
-    reference!(f64, double);
+    trait Reference: Real + Scalar {}
+    impl Reference for f32 {}
+    impl Reference for f64 {}
 
     /// Memory aligned to a cache line.
     struct Buffer<T> {
@@ -291,6 +251,7 @@ mod x86 {
             fma: true,
             functions: Functions::Expanded,
         })
+        .expect("a program within its limit")
     }
 
     /// Something that can be timed: runs over a number of pairs.
@@ -393,41 +354,43 @@ mod x86 {
     }
 
     fn sweeps(problem: &Problem, pairs: usize) -> usize {
-        let rate = if problem.aliases[0].contains("3)") { problem.rate } else { problem.rate };
-        (MICROSECONDS * rate / pairs).max(1)
+        (MICROSECONDS * problem.rate / pairs).max(1)
     }
 
-    fn hand<T: Reference>(problem: &Problem, name: &str) -> Option<Contestant> {
-        let kernel = T::kernel(name)?;
-        let dim = if name == "nearest" {
-            100
-        } else if name == "product" {
-            64
-        } else {
-            4
-        };
-        let (columns, stride) = (problem.tile as usize, problem.tile as usize + 16);
-        let blocks = (256 / T::BLOCK).max(1);
-        let rows: Vec<Buffer<T>> = (0..blocks)
-            .map(|b| Buffer::new(dim * T::BLOCK, |k| uniform(k + b * 1_000_003)))
-            .collect();
-        let y = Buffer::<T>::new(dim * stride, |k| uniform(k + 77_777_777));
-        let mut sums: Vec<Buffer<T>> =
-            (0..blocks).map(|_| Buffer::new(2 * T::BLOCK, |_| -1e9)).collect();
-        let mut tile = Buffer::<T>::new(64 * T::BLOCK, |_| 0.0);
-        let pairs = blocks * T::BLOCK * columns;
-        let sweeps = sweeps(problem, pairs);
-        let run = move || {
-            for _ in 0..sweeps {
-                for (x, sums) in rows.iter().zip(&mut sums) {
-                    kernel(x.get(), y.get(), stride, columns, sums.get_mut(), tile.get_mut());
+    /// The dim of an alias such as `x = Vi(3)`; 0 if there is none.
+    fn dim(problem: &Problem, position: usize) -> usize {
+        let number = |alias: &&str| alias[alias.find('(')? + 1..alias.len() - 1].parse().ok();
+        problem.aliases.get(position).and_then(number).unwrap_or(0)
+    }
+
+    /// The hand-written kernels of an instruction set in all their register tiles, each over 256 rows.
+    fn hands<T: Reference>(problem: &Problem, set: Set) -> Vec<Contestant> {
+        let (dim, dim_b) = (dim(problem, 0), dim(problem, 2));
+        let all = Hand::<T>::all(set, problem.reference, dim, dim_b);
+        let contestant = |hand: Hand<T>| {
+            let (rows, columns) = (256, problem.tile as usize);
+            let random = |len: usize, seed: usize| -> Vec<T> {
+                (0..len).map(|k| T::of(uniform(k + seed))).collect()
+            };
+            let (x, y) = (random(rows * dim, 0), random(columns * dim, 77_777_777));
+            let b = random(columns * dim_b, 99_999_999);
+            let width = if problem.reference == Formula::Gradient { 3 } else { dim_b.max(1) };
+            let mut out = vec![0.0; rows * width];
+            let sweeps = sweeps(problem, rows * columns);
+            let run = move || {
+                let arrays = Arrays { x: &x, y: &y, b: &b, dim, dim_b };
+                for _ in 0..sweeps {
+                    hand.run(&arrays, 1, &mut out);
                 }
-            }
-            std::hint::black_box(sums[0].get()[0]);
-            sweeps * pairs
+                std::hint::black_box(out[0]);
+                sweeps * rows * columns
+            };
+            let approximate = if hand.approximate { " approximate" } else { "" };
+            let name = format!("hand {set:?} {}{approximate}", hand.tile);
+            let (nanoseconds, note) = (Vec::new(), String::new());
+            Contestant { name, run: Box::new(run), nanoseconds, note }
         };
-        let name = format!("hand {name}");
-        Some(Contestant { name, run: Box::new(run), nanoseconds: Vec::new(), note: String::new() })
+        all.into_iter().map(contestant).collect()
     }
 
     fn race(contestants: &mut [Contestant]) {
@@ -457,10 +420,8 @@ mod x86 {
             Some(Box::new(Clif)),
         ];
         let mut contestants = Vec::new();
-        if avx512.is_some() {
-            contestants.extend(hand::<T>(problem, problem.reference));
-            contestants.extend(hand::<T>(problem, &format!("{}_fast", problem.reference)));
-        }
+        contestants.extend(hands::<T>(problem, Set::Avx512));
+        contestants.extend(hands::<T>(problem, Set::Avx2));
         for (emitter, tile) in engines.iter().zip(problem.tiles) {
             let Some(emitter) = emitter else { continue };
             match engine::<T>(problem, &lowered, emitter.as_ref(), tile) {
@@ -473,7 +434,8 @@ mod x86 {
     }
 
     fn print(problem: &Problem, float: Float, contestants: &[Contestant]) {
-        let limit = contestants.iter().find(|c| c.name.starts_with("hand")).map(Contestant::best);
+        let hands = contestants.iter().filter(|c| c.name.starts_with("hand"));
+        let limit = hands.map(Contestant::best).min_by(f64::total_cmp);
         for c in contestants {
             let ratio = limit.map_or(String::new(), |l| format!("{:5.2}", l / c.best()));
             println!(
@@ -496,8 +458,7 @@ mod x86 {
             avx2.map(|e| Box::new(e) as Box<dyn Emitter>),
             Some(Box::new(Clif)),
         ];
-        let mut contestants: Vec<Contestant> =
-            hand::<T>(problem, problem.reference).into_iter().collect();
+        let mut contestants: Vec<Contestant> = hands::<T>(problem, Set::Avx512);
         for emitter in engines.iter().flatten() {
             for mr in [1, 2, 3, 4, 6] {
                 for nr in [1, 2, 3, 4, 6] {

@@ -37,6 +37,30 @@ fn main() {
                 blocks(&kernel, &args, clusters, keeps, part, dense);
             }
         }
+        conditions(&args, (reduction, formula), dense);
+    }
+}
+
+/// Conditions on the numbers of points: a triangle, bands, all but the diagonal.
+fn conditions(args: &[View<'_, f32>], (reduction, formula): (Reduction, &str), dense: Duration) {
+    let band = |width: usize| format!("(IndexI - IndexJ < {width}) * (IndexJ - IndexI < {width})");
+    for (name, condition) in [
+        ("all but the diagonal", "IndexI != IndexJ".to_owned()),
+        ("triangle", "IndexI < IndexJ".to_owned()),
+        ("band of 8191", band(4_096)),
+        ("band of 2047", band(1_024)),
+        ("band of 511", band(256)),
+    ] {
+        let kernel = Genred::<f32>::reduction(reduction, formula)
+            .keep(condition)
+            .output("a = Vi(1)")
+            .aliases(["x = Vi(3)", "y = Vj(3)"])
+            .single_threaded()
+            .compile()
+            .unwrap();
+        let time = best(|| drop(kernel.call(args).unwrap()));
+        let ratio = time.as_secs_f64() / dense.as_secs_f64();
+        println!("  {name:31}  {:.4}  {ratio:.2}", time.as_secs_f64());
     }
 }
 

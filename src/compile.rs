@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind};
 use crate::formula::Category;
 use crate::genred::Backend;
 use crate::kernel::Stage;
-use crate::loops::build::{self, Lowered, Source};
+use crate::loops::build::{self, Lowered, Source, TooLarge};
 use crate::loops::builder::Functions;
 use crate::schedule::{Lanes, Schedule};
 use crate::syntax;
@@ -146,7 +146,7 @@ pub(crate) fn key(plan: &Plan, choice: &Choice, lanes: Lanes, asked: &str) -> Ke
         kind: Kind::Native,
         arch: key::arch(),
         os: std::env::consts::OS,
-        abi: "sysv64",
+        abi: crate::cpu::code::ABI,
         features: Target::host().features,
         argument_abi: crate::cpu::ARGS_ABI,
         device: "",
@@ -186,7 +186,7 @@ pub(crate) fn obtain(
 
 /// The way down from a typed formula to code, for one shape class.
 fn compile(plan: &Plan, choice: &Choice, lanes: Lanes) -> Result<Vec<u8>, Error> {
-    let lowered = lower(plan, Functions::Expanded);
+    let lowered = lower(plan, Functions::Expanded)?;
     // Every engine verifies the program before it emits anything.
     let cost = lowered.program.cost(plan.reduction.family());
     let mut refusals: Vec<(String, String)> = Vec::new();
@@ -224,27 +224,36 @@ fn load(bytes: &[u8]) -> Result<Compiled, Error> {
 
 /// The text of a stage.
 pub(crate) fn explain(plan: &Plan, choice: &Choice, compiled: &Compiled, stage: Stage) -> String {
+    explained(plan, choice, compiled, stage).unwrap_or_else(|error| format!("{error}\n"))
+}
+
+fn explained(
+    plan: &Plan,
+    choice: &Choice,
+    compiled: &Compiled,
+    stage: Stage,
+) -> Result<String, Error> {
     let schedule = match compiled.engine.layout() {
         Ok(layout) => layout.schedule,
         Err(error) if matches!(stage, Stage::Schedule | Stage::Clif | Stage::Asm) => {
-            return format!("{error}\n");
+            return Err(error);
         }
         Err(_) => Schedule::choose(
-            lower(plan, Functions::Expanded).program.cost(plan.reduction.family()),
+            lower(plan, Functions::Expanded)?.program.cost(plan.reduction.family()),
             Clif.registers(plan.float),
             Lanes::Rows,
         ),
     };
-    match stage {
+    Ok(match stage {
         Stage::Parse => match syntax::parse(&plan.text) {
             Ok(ast) => ast.tree(),
             Err(error) => error.to_string(),
         },
         Stage::Typed => plan.formula.text(),
-        Stage::Program => lower(plan, Functions::Intrinsic).program.text(Some(&schedule)),
+        Stage::Program => lower(plan, Functions::Intrinsic)?.program.text(Some(&schedule)),
         Stage::Schedule => format!("{} {schedule}\n", compiled.notes.engine),
         Stage::Asm => {
-            let program = lower(plan, Functions::Expanded).program;
+            let program = lower(plan, Functions::Expanded)?.program;
             let emitter = emitters().into_iter().find(|e| e.name() == compiled.notes.engine);
             match emitter.map(|emitter| emitter.emit(&program, &schedule)) {
                 Some(Ok(code)) => {
@@ -257,11 +266,11 @@ pub(crate) fn explain(plan: &Plan, choice: &Choice, compiled: &Compiled, stage: 
         Stage::Cuda => device::source(plan, Lanes::Rows),
         Stage::Key => key(plan, choice, Lanes::Rows, "").to_string(),
         Stage::Clif => {
-            let program = lower(plan, Functions::Expanded).program;
+            let program = lower(plan, Functions::Expanded)?.program;
             clif::text(&program, &schedule)
                 .unwrap_or_else(|Refused(why)| format!("refused: {why}\n"))
         }
-    }
+    })
 }
 
 /// Machine code as text, where there is a disassembler for it.
@@ -273,13 +282,19 @@ fn listing(code: &Code) -> String {
 }
 
 /// The staged program of a plan for this machine's processor.
-fn lower(plan: &Plan, functions: Functions) -> Lowered {
+///
+/// # Errors
+/// `Limit` with the part of the formula at which it becomes too large.
+fn lower(plan: &Plan, functions: Functions) -> Result<Lowered, Error> {
     lower_for(plan, functions, Target::host().fma)
 }
 
 /// The staged program of a plan for a machine that fuses products with sums, or does not.
-fn lower_for(plan: &Plan, functions: Functions, fma: bool) -> Lowered {
-    build::build(&Source {
+///
+/// # Errors
+/// As [`lower`].
+fn lower_for(plan: &Plan, functions: Functions, fma: bool) -> Result<Lowered, Error> {
+    let lowered = build::build(&Source {
         formula: &plan.formula,
         rows: plan.rows,
         reduction: plan.reduction,
@@ -287,5 +302,16 @@ fn lower_for(plan: &Plan, functions: Functions, fma: bool) -> Lowered {
         float: plan.float,
         fma,
         functions,
+    });
+    lowered.map_err(|too_large| {
+        let TooLarge { span, in_weight } = too_large;
+        let error = match (span.is_empty(), in_weight) {
+            (false, false) => {
+                Error::at(ErrorKind::Limit, "formula", &plan.text, span, too_large.to_string())
+            }
+            (_, true) => Error::new(ErrorKind::Limit, format!("{too_large}, in its weight")),
+            _ => Error::new(ErrorKind::Limit, too_large.to_string()),
+        };
+        error.help("vectors of up to 16 components, and parts used again, are written out")
     })
 }

@@ -118,8 +118,37 @@ impl fmt::Display for Float {
     }
 }
 
-mod sealed {
-    pub trait Sealed {}
+pub(crate) mod sealed {
+    use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+    /// Numbers whose every bit pattern is one, so that arrays of them are read from and written to files as they are.
+    pub trait Stored: Copy + Default + Send + Sync + FromBytes + IntoBytes + Immutable {
+        /// The number with its bytes in the other order.
+        fn swapped(self) -> Self;
+    }
+
+    impl Stored for half::f16 {
+        fn swapped(self) -> Self {
+            Self::from_bits(self.to_bits().swap_bytes())
+        }
+    }
+    impl Stored for f32 {
+        fn swapped(self) -> Self {
+            Self::from_bits(self.to_bits().swap_bytes())
+        }
+    }
+    impl Stored for f64 {
+        fn swapped(self) -> Self {
+            Self::from_bits(self.to_bits().swap_bytes())
+        }
+    }
+    impl Stored for i64 {
+        fn swapped(self) -> Self {
+            self.swap_bytes()
+        }
+    }
+
+    pub trait Sealed: Stored {}
     impl Sealed for half::f16 {}
     impl Sealed for f32 {}
     impl Sealed for f64 {}

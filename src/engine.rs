@@ -7,7 +7,7 @@ use crate::cpu::layout::Layout;
 use crate::cuda;
 use crate::dtype::{DType, Element, Float};
 use crate::error::{Error, ErrorKind};
-use crate::eval::{self, Matrix, Outcome, Task};
+use crate::eval::{self, Matrix, Numbers, Outcome, Task};
 use crate::formula::Formula;
 use crate::loops::build::Scheme;
 use crate::reduce::Reduction;
@@ -125,7 +125,10 @@ fn evaluate<T: Element>(plan: &Plan, job: &Job<'_, T>, out: Out<'_, T>) -> Resul
     let inputs: Vec<Matrix<f64>> = inputs.collect();
     let by_i = plan.rows == Category::I;
     let (m, n) = if by_i { (job.rows, job.columns) } else { (job.columns, job.rows) };
-    let mut outcome = eval::reduce(&Task {
+    let columns: Option<Vec<usize>> =
+        job.pieces.map(|pieces| (0..job.columns).map(|place| pieces.column(place)).collect());
+    let numbers = Numbers { first_row: job.first_row, columns: columns.as_deref() };
+    let task = Task {
         formula: &plan.formula,
         rows: plan.rows,
         reduction: plan.reduction,
@@ -133,7 +136,8 @@ fn evaluate<T: Element>(plan: &Plan, job: &Job<'_, T>, out: Out<'_, T>) -> Resul
         inputs: &inputs,
         m,
         n,
-    });
+    };
+    let mut outcome = eval::reduce_numbered(&task, numbers);
     if let (Some(pieces), Some(indices)) = (job.pieces, &mut outcome.indices) {
         for index in &mut indices.values {
             *index = usize::try_from(*index).map_or(-1, |place| pieces.column(place) as i64);

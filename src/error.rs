@@ -15,7 +15,7 @@ pub enum ErrorKind {
     Syntax,
     /// Dims, rows, strides or dtypes that do not fit together.
     Shape,
-    /// A bound of [`limits`](crate::limits) was exceeded.
+    /// A bound of [`limits`](crate::limits), or one that the caller gave, was exceeded.
     Limit,
     /// Options that contradict each other or the reduction.
     Usage,
@@ -25,11 +25,15 @@ pub enum ErrorKind {
     Device,
     /// A linear system that is not positive definite, or was not solved as accurately as asked for.
     Unsolved,
+    /// An array that cannot be read, or a result that cannot be written.
+    Io,
+    /// A [`Cancel`](crate::Cancel) token was used.
+    Cancelled,
 }
 
 impl ErrorKind {
     /// Every kind, for tests that enumerate them.
-    pub const ALL: [ErrorKind; 7] = [
+    pub const ALL: [ErrorKind; 9] = [
         ErrorKind::Syntax,
         ErrorKind::Shape,
         ErrorKind::Limit,
@@ -37,6 +41,8 @@ impl ErrorKind {
         ErrorKind::Range,
         ErrorKind::Device,
         ErrorKind::Unsolved,
+        ErrorKind::Io,
+        ErrorKind::Cancelled,
     ];
 }
 
@@ -152,6 +158,11 @@ impl Error {
     /// Whether an engine or device cannot do what was asked for.
     pub fn is_device(&self) -> bool {
         self.0.kind == ErrorKind::Device
+    }
+
+    /// Whether the computation was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.kind == ErrorKind::Cancelled
     }
 
     /// Whether a linear system was not solved.

@@ -63,6 +63,23 @@ pub fn pm(name: &str, dim: u32) -> Expr {
     Expr::variable(name, Category::Param, dim)
 }
 
+/// The number of the point i, from 0: `IndexI`.
+///
+/// ```
+/// use genred::expr::{index_i, index_j, vi, vj};
+/// let others = (vi("x", 3) - vj("y", 3)).sq_norm2() * index_i().not_equal(index_j());
+/// assert_eq!(others.to_string(), "SqNorm2(x - y) * NotEqual(IndexI, IndexJ)");
+/// assert_eq!(others.aliases(), ["x = Vi(3)", "y = Vj(3)"]);
+/// ```
+pub fn index_i() -> Expr {
+    Expr::leaf(Node::Name("IndexI".to_owned()))
+}
+
+/// The number of the point j, from 0: `IndexJ`.
+pub fn index_j() -> Expr {
+    Expr::leaf(Node::Name("IndexJ".to_owned()))
+}
+
 /// The fraction p/q, exactly.
 pub fn ratio(p: i64, q: i64) -> Expr {
     Expr::call("RatCst", [Expr::from(p), Expr::from(q)])

@@ -123,6 +123,7 @@ pub struct Genred<T> {
     output: Option<String>,
     aliases: Vec<String>,
     axis: Option<Axis>,
+    conditions: Vec<String>,
     accumulate: Accumulate,
     backend: Backend,
     pool: Pool,
@@ -150,6 +151,7 @@ impl<T: Element> Genred<T> {
             output: None,
             aliases: Vec::new(),
             axis: None,
+            conditions: Vec::new(),
             accumulate: Accumulate::Auto,
             backend: Backend::Auto,
             pool: Pool::Current,
@@ -265,6 +267,25 @@ impl<T: Element> Genred<T> {
         self
     }
 
+    /// A condition that a pair must meet to take part: comparisons of sums and multiples of `IndexI`, `IndexJ` and integers, joined by
+    /// `*` (and) or `+` (or). With several calls all must be met.
+    ///
+    /// Other pairs are left out as if they did not exist, in every reduction and derivative, and tiles of them cost nothing.
+    ///
+    /// ```
+    /// use genred::{Genred, View};
+    /// let nearest = Genred::<f32>::argmin("SqDist(x, y)").keep("IndexI != IndexJ")
+    ///     .output("k = Vi(1)").alias("x = Vi(1)").alias("y = Vj(1)").compile()?;
+    /// let x = [0.0, 1.0, 5.0];
+    /// let x = View::new(&x, 3, 1)?;
+    /// assert_eq!(nearest.call_indices(&[x, x])?.as_slice(), [1, 0, 1]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    pub fn keep(mut self, condition: impl Into<String>) -> Self {
+        self.conditions.push(condition.into());
+        self
+    }
+
     /// How sums are accumulated.
     pub fn accumulate(mut self, accumulate: Accumulate) -> Self {
         self.accumulate = accumulate;
@@ -346,10 +367,11 @@ impl<T: Element> Genred<T> {
             .number(self.axis.map_or(0, |axis| 1 + axis as u64))
             .number(self.accumulate as u64)
             .number(u64::from(self.stated.is_some()))
+            .number(self.conditions.len() as u64)
             .text(&choice.names)
             .number(choice.device as u64)
             .number(choice.device_memory.map_or(0, |bytes| bytes.saturating_add(1)));
-        for alias in &self.aliases {
+        for alias in self.conditions.iter().chain(&self.aliases) {
             raw = raw.text(alias);
         }
         raw
@@ -359,8 +381,15 @@ impl<T: Element> Genred<T> {
     fn plan(&self) -> Result<Plan, Error> {
         let aliases: Vec<&str> = self.aliases.iter().map(String::as_str).collect();
         let formula = match &self.stated {
+            Some(_) if !self.conditions.is_empty() => {
+                let message = "a text that states its own reduction takes no condition";
+                return Err(Error::usage(message).help("`Genred::reduction` takes a formula"));
+            }
             Some(formula) => formula.clone(),
-            None => typing::formula(&self.formula, self.weight.as_deref(), &aliases)?,
+            None => {
+                let conditions: Vec<&str> = self.conditions.iter().map(String::as_str).collect();
+                typing::kept(&self.formula, self.weight.as_deref(), &conditions, &aliases)?
+            }
         };
         let rows = self.check(&formula)?;
         let (scheme, float) = scheme(self.accumulate, self.reduction, T::DTYPE.compute())?;

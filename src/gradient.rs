@@ -144,7 +144,7 @@ impl<T: Element> Kernel<T> {
     }
 
     /// The plan of a sum of a derived formula, with this kernel's precision.
-    pub(crate) fn derived(&self, formula: crate::formula::Formula, rows: Category) -> Plan {
+    fn derived(&self, formula: crate::formula::Formula, rows: Category) -> Plan {
         let Plan { text, scheme, float, stored, .. } = self.plan();
         let scheme = if *scheme == Scheme::Kahan { Scheme::Kahan } else { Scheme::Block };
         Plan {

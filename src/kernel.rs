@@ -16,8 +16,13 @@ use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+mod batch;
 mod check;
+mod passing;
 mod prepare;
+
+pub(crate) use check::Extent;
+pub(crate) use passing::Passing;
 
 /// A stage of the compiler whose result [`Kernel::explain`] shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -89,19 +94,26 @@ pub struct Stats {
     pub refusals: Vec<(String, String)>,
 }
 
+/// Code that is made when first needed, or why it cannot be.
+type Later = OnceLock<Result<(Arc<Compiled>, Origin), Error>>;
+
 /// What equal requests of a process share.
 #[derive(Debug)]
 pub(crate) struct Inner {
     plan: Plan,
     choice: Choice,
     by_rows: Arc<Compiled>,
-    by_columns: OnceLock<Result<(Arc<Compiled>, Origin), Error>>,
-    on_device: [OnceLock<Result<(Arc<Compiled>, Origin), Error>>; 2],
+    by_columns: Later,
+    on_device: [Later; 2],
+    /// Whether numbers of rows or columns are computed with.
+    numbered: bool,
 }
 
 impl Inner {
     pub(crate) fn new(plan: Plan, choice: Choice, by_rows: Arc<Compiled>) -> Inner {
-        Inner { plan, choice, by_rows, by_columns: OnceLock::new(), on_device: Default::default() }
+        let numbered = plan.formula.largest_index(0, 0).is_some();
+        let (by_columns, on_device) = (OnceLock::new(), Default::default());
+        Inner { plan, choice, by_rows, by_columns, on_device, numbered }
     }
 }
 
@@ -263,10 +275,7 @@ impl<T: Element> Kernel<T> {
         over: Over<'_>,
     ) -> Result<(Array<T>, Array<i64>), Error> {
         let shape = self.check_over(args, over)?;
-        if self.selection().is_none() {
-            let name = self.reduction().name();
-            return Err(Error::usage(format!("`{name}` gives values only")));
-        }
+        self.check_gives_both()?;
         let dim = self.dim();
         let (mut values, mut indices) = (allocate(shape.rows, dim)?, allocate(shape.rows, dim)?);
         let out = Out {
@@ -354,6 +363,14 @@ impl<T: Element> Kernel<T> {
         Ok(())
     }
 
+    pub(crate) fn check_gives_both(&self) -> Result<(), Error> {
+        if self.selection().is_none() {
+            let name = self.reduction().name();
+            return Err(Error::usage(format!("`{name}` gives values only")));
+        }
+        Ok(())
+    }
+
     /// Refuse to round indices to a dtype that cannot hold them.
     pub(crate) fn check_index_range(&self, shape: Shape) -> Result<(), Error> {
         let largest = T::DTYPE.largest_exact_index();
@@ -399,6 +416,7 @@ impl<T: Element> Kernel<T> {
             rows: shape.rows,
             columns: shape.columns,
             first,
+            first_row: 0,
             pieces: None,
             selection: self.selection(),
             threads: match &self.pool {
@@ -406,6 +424,7 @@ impl<T: Element> Kernel<T> {
                 Pool::One => Threads::One,
                 Pool::Own(pool) => Threads::Own(pool),
             },
+            cancel: None,
         }
     }
 

@@ -71,17 +71,21 @@ pub mod schedule;
 #[doc(hidden)]
 pub mod syntax;
 
+pub mod batch;
 pub mod expr;
 pub mod generic;
 pub mod genred;
 pub mod gradient;
 pub mod kernel;
+pub mod npy;
 pub mod partial;
 pub mod ranges;
 pub mod solve;
+pub mod stream;
 pub mod view;
 
 pub use array::Array;
+pub use batch::{BatchArray, BatchView};
 pub use cache::{Cache, Origin};
 pub use dtype::{DType, Element, Float};
 pub use error::{Error, ErrorKind};
@@ -93,6 +97,7 @@ pub use partial::Partial;
 pub use ranges::{RangeArrays, Ranged, RangedGradient, Ranges};
 pub use reduce::{Accumulate, Reduction};
 pub use solve::{KernelSolve, Preconditioner, Solution};
+pub use stream::{Cancel, Chunks, Progress, Sink, Source, Stream};
 pub use view::{View, ViewMut};
 
 /// The README's example, compiled and run.

@@ -89,6 +89,7 @@ impl<T: Element> Kernel<T> {
     ) -> Result<Partial<T>, Error> {
         let Shape { rows, columns } = self.check(args)?;
         let shape = Shape { rows, columns: total };
+        self.check_numbers(shape)?;
         let step = self.column_step(rows, total);
         let end = first.checked_add(columns).filter(|end| *end <= total).ok_or_else(|| {
             let message = format!(

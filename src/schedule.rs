@@ -102,7 +102,8 @@ impl Schedule {
         };
         let most = (TILE_BYTES / cost.column_bytes.max(1)).max(1);
         let tile = (1 << most.ilog2()).clamp(chunk, 4_096);
-        Schedule { lanes, mr, nr, components: 4, chunk, tile }
+        let components = if cost.values > LONG_PROGRAM { 1 } else { 4 };
+        Schedule { lanes, mr, nr, components, chunk, tile }
     }
 
     /// Distance between the slots of a packed column tile, in elements.

@@ -22,6 +22,11 @@ impl Span {
         Span::new(self.start.min(other.start), self.end.max(other.end))
     }
 
+    /// Whether it has no bytes: the place of what no text says.
+    pub const fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+
     /// As a range for slicing the source text.
     pub fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize

@@ -344,6 +344,7 @@ fn the_code_section_of_a_kernel_is_as_documented() {
     let inputs: Vec<Vec<u64>> =
         (0..section.number(4)).map(|_| (0..3).map(|_| section.number(4)).collect()).collect();
     assert_eq!(inputs, [[2, 0, 3], [3, 0, 3]]);
+    assert_eq!((section.number(4), section.number(4)), (0, 0), "no numbers, no condition");
     let bytes = section.number(4) as usize;
     assert_eq!(bytes, stats.code_bytes);
     let start = (code.len() - section.0.len()).next_multiple_of(64);

@@ -19,7 +19,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Kinds of errors that no text can cause.
-const NOT_OF_TEXTS: [ErrorKind; 3] = [ErrorKind::Range, ErrorKind::Device, ErrorKind::Unsolved];
+const NOT_OF_TEXTS: [ErrorKind; 5] =
+    [ErrorKind::Range, ErrorKind::Device, ErrorKind::Unsolved, ErrorKind::Io, ErrorKind::Cancelled];
 
 #[derive(Clone, Debug, Default)]
 struct Case {

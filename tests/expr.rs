@@ -1,6 +1,6 @@
 //! Formulas built in Rust: every operation, the same trees as texts, the same results.
 
-use genred::expr::{Expr, pm, ratio, vi, vj, zero};
+use genred::expr::{Expr, index_i, index_j, pm, ratio, vi, vj, zero};
 use genred::formula::table::{self, EXAMPLE_ALIASES};
 use genred::formula::typing;
 use genred::{Axis, Genred, Kernel, Reduction, View};
@@ -16,6 +16,8 @@ fn examples() -> Vec<(&'static str, Expr)> {
         ("IntCst", 3 * &x),
         ("RatCst", ratio(1, 3) * &x),
         ("IntInv", Expr::call("IntInv", [Expr::from(-2)]) * &x),
+        ("IndexI", index_i().not_equal(index_j()) * &x),
+        ("IndexJ", (index_i() - index_j()).if_else(&x, &y)),
         ("Zero", zero(3)),
         ("Var", Expr::call("Var", [12, 3, 1].map(Expr::from)) * &x),
         ("Vi", &x * &y),

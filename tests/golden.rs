@@ -122,6 +122,7 @@ impl Input {
             fma: self.target.fma,
             functions,
         })
+        .expect("a program within its limit")
     }
 
     /// The text of a section.

@@ -74,6 +74,88 @@ fn nodes_of_a_formula() {
 }
 
 #[test]
+fn instructions_of_a_program() {
+    // 16 exponentials a term, each of the same number of instructions: refused from some number of terms on.
+    let of = |terms: usize| {
+        let terms: Vec<String> = (0..terms).map(|k| format!("Sum(Exp(x*{k}+y))")).collect();
+        terms.join("+")
+    };
+    assert_eq!(compiled(&of(200), 16, Reduction::Sum), None);
+    let text = of(600);
+    assert_eq!(typed(&text, 16), None, "its nodes are within the limit");
+    let builder = Genred::<f64>::sum(text.as_str())
+        .aliases(["x = Vi(16)", "y = Vj(1)"])
+        .axis(Axis::J)
+        .cache(&Cache::open(Options::new().mode(Mode::Off)));
+    let error = builder.compile().expect_err("too many instructions");
+    assert_eq!(error.kind(), ErrorKind::Limit);
+    let limit = limits::PROGRAM_INSTRUCTIONS.to_string();
+    assert!(error.to_string().contains(&limit), "{error}");
+    // The place is a part of the formula, neither the first nor all of it.
+    let place = error.span().expect("a place in the formula");
+    assert!(place.start > text.len() / 10 && place.end <= text.len(), "{place:?}");
+    assert!(place.len() < text.len(), "{place:?}");
+}
+
+#[test]
+fn instructions_of_a_program_that_grows_while_it_is_lowered() {
+    // 2^16 components, each a chain of operations that is computed anew, in 2^10 nests of loops.
+    let chain = (0..60).fold("x".to_owned(), |chain, _| format!("({chain}+x)*x"));
+    let twos = format!("[{}]", ["2"; 8].join(","));
+    let kron = format!("SqNorm2(Kron({chain},{chain}*x,{twos},{twos}))");
+    assert_eq!(typed(&kron, 256), None);
+    assert_eq!(compiled(&kron, 256, Reduction::Sum), LIMIT);
+    // 255^2 cells, written out backwards.
+    let soft = "Grad(SoftDTW_SqDist(x, x, y), x, 1) | x";
+    assert_eq!(compiled(soft, 100, Reduction::Sum), None);
+    assert_eq!(compiled(soft, 255, Reduction::Sum), LIMIT);
+}
+
+#[test]
+fn a_weight_that_is_too_large_is_named() {
+    let terms: Vec<String> = (0..600).map(|k| format!("Sum(Exp(x*{k}+y))")).collect();
+    let builder = Genred::<f64>::reduction(Reduction::SumSoftMaxWeight, "y")
+        .weight(terms.join("+"))
+        .aliases(["x = Vi(16)", "y = Vj(1)"])
+        .axis(Axis::J)
+        .cache(&Cache::open(Options::new().mode(Mode::Off)));
+    let error = builder.compile().expect_err("too many instructions");
+    assert_eq!(error.kind(), ErrorKind::Limit);
+    assert!(error.to_string().contains("in its weight"), "{error}");
+}
+
+#[test]
+fn steps_of_typing() {
+    // Walks over many nodes that make no new ones.
+    let nodes: Vec<String> = (0..1_000).map(|k| format!("Abs(x-{k})")).collect();
+    let of = |times: usize| nodes.join("+") + &"+Divergence(x+x,x)".repeat(times);
+    assert_eq!(typed(&of(1), 100), None);
+    assert_eq!(typed(&of(500), 1_000), LIMIT);
+    // Sums of fractions whose denominators grow.
+    let of = |terms: u64| {
+        let terms: Vec<String> = (2..terms).map(|k| format!("1/{k}")).collect();
+        format!("x*({})", terms.join("+"))
+    };
+    assert_eq!(typed(&of(500), 1), None);
+    assert_eq!(typed(&of(7_000), 1), LIMIT);
+}
+
+#[test]
+fn bits_of_a_constant() {
+    let number = |text: &str| genred::formula::number::Number::parse(text).expect("a literal");
+    let half = number("0.5");
+    let most = limits::CONSTANT_BITS as i32;
+    // 2^n has n + 1 bits.
+    let power = |n: i32| (0..n).fold(number("1"), |product, _| product.mul(&half));
+    assert!(power(most - 1).in_range().is_ok());
+    assert!(power(most).in_range().is_err());
+    // What certainly has more is not computed.
+    assert!(half.pow(most).is_some());
+    assert!(half.pow(most + 1).is_none());
+    assert!(power(most - 1).pow(1_000_000_000).is_none());
+}
+
+#[test]
 fn number_of_aliases() {
     let of = |count: usize| {
         let aliases: Vec<String> = (0..count).map(|k| format!("x{k} = Vi(1)")).collect();

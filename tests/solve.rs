@@ -189,6 +189,42 @@ fn a_diagonal_of_many_sizes_is_what_jacobi_is_for() {
     assert!(quick.iterations() * 3 < plain, "{} and {plain}", quick.iterations());
 }
 
+/// Conditions on the numbers of points, and values made of them, hold for the parts of K that preconditioners look at.
+#[test]
+fn numbers_of_points_are_kept() {
+    let n = 150;
+    let (points, b) = (numbers(2 * n, 17), numbers(n, 18));
+    let x = View::new(&points, n, 2).unwrap();
+    let args = [x, x, View::new(&b, n, 1).unwrap()];
+    let gauss = |i, j| (-sq_dist(&points, i, j)).exp();
+    let apart = |i: usize, j: usize| if i == j { 0.0 } else { gauss(i, j) };
+    let band = |i: usize, j: usize| if i.abs_diff(j) < 20 { gauss(i, j) } else { 0.0 };
+    let toeplitz = |i: usize, j: usize| (-(i.abs_diff(j) as f64).powi(2) / 50.0).exp();
+    type Entry<'a> = &'a dyn Fn(usize, usize) -> f64;
+    let cases: [(&str, f64, Entry<'_>); 3] = [
+        ("(IndexI != IndexJ) * Exp(-SqDist(x, y)) * b", 60.0, &apart),
+        ("(IndexI - IndexJ < 20) * (IndexJ - IndexI < 20) * Exp(-SqDist(x, y)) * b", 30.0, &band),
+        ("Exp(-Square(IndexI - IndexJ) / 50) * b", 0.01, &toeplitz),
+    ];
+    for (formula, alpha, entry) in cases {
+        let kernel = generic_sum::<f64>(formula, "a = Vi(1)", &GAUSS).unwrap();
+        let matrix = dense(n, |i, j| entry(i, j) + if i == j { alpha } else { 0.0 });
+        let expected = cholesky_solution(matrix, &b);
+        let solve = KernelSolve::new(&kernel, "b").unwrap().alpha(alpha).eps(1e-12);
+        let solved = |preconditioner| {
+            let solution = solve.clone().precondition(preconditioner).call(&args).unwrap();
+            let error = distance(solution.values().as_slice(), &expected);
+            assert!(error < 1e-9, "{formula}, {preconditioner:?}: {error:e}");
+            solution.iterations()
+        };
+        let plain = solved(Preconditioner::None);
+        assert!(plain.abs_diff(solved(Preconditioner::Jacobi)) < 5, "the diagonal is constant");
+        let all = solved(Preconditioner::Nystrom(n));
+        // The last matrix is positive definite: all of its columns give its inverse.
+        assert!(alpha > 1.0 || (all <= 5 && plain > 20), "{all} and {plain} iterations");
+    }
+}
+
 #[test]
 fn float32_is_solved_to_what_it_holds_and_says_so_beyond() {
     let n = 500;

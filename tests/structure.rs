@@ -17,9 +17,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("reduce", &["dtype", "formula", "limits"]),
     ("eval", &["alias", "dtype", "error", "formula", "limits", "reduce"]),
     ("schedule", &["formula", "reduce"]),
-    ("loops", &["dtype", "formula", "limits", "reduce", "schedule"]),
+    ("loops", &["dtype", "formula", "limits", "reduce", "schedule", "span"]),
     ("view", &["dtype", "error"]),
     ("array", &["dtype", "error", "view"]),
+    ("batch", &["dtype", "error", "view"]),
     ("cluster", &["array", "dtype", "error", "view"]),
     ("cpu", &["dtype", "limits", "loops", "reduce", "schedule", "view"]),
     ("cuda", &["dtype", "error", "limits", "loops", "reduce", "schedule", "view"]),
@@ -30,6 +31,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("compile", &[EVERYTHING]),
     ("gradient", &[EVERYTHING]),
+    ("npy", &["dtype", "error"]),
+    ("stream", &[EVERYTHING]),
     ("kernel", &[EVERYTHING]),
     ("genred", &[EVERYTHING]),
     ("generic", &[EVERYTHING]),
@@ -60,6 +63,8 @@ const UNSAFE: &[&str] = &[
     "src/cache/fs.rs",
     "src/cuda/",
     "src/bin/genred/map.rs",
+    // Kernels by std::arch, the measure of generated code; nothing but `genred bench` and the benches calls them.
+    "src/bin/genred/bench/reference/",
 ];
 
 /// Most lines of a source file that is not a test, and the files that may have more, with the reason.

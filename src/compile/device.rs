@@ -32,7 +32,7 @@ pub(super) fn emit(plan: &Plan, lanes: Lanes) -> Result<Emitted, Error> {
         lanes,
         math: Math::Accurate,
     };
-    request.emit(&lower_for(plan, Functions::Intrinsic, true))
+    request.emit(&lower_for(plan, Functions::Intrinsic, true)?)
 }
 
 /// What identifies the kernel of a plan on a device's architecture, compiled by a version of NVRTC. Without either it is

@@ -4,9 +4,10 @@
 //! `None`. That the bytes are those that were once encoded is the cache's to ensure, before anything here is executed.
 
 use super::Code;
-use super::layout::{Input, Layout, Slots};
+use super::layout::{IndexSlot, Input, Layout, Slots};
 use crate::dtype::Float;
 use crate::limits;
+use crate::loops::keep::{Keep, Part, Sign};
 use crate::loops::program::Space;
 use crate::schedule::{Lanes, Schedule};
 
@@ -14,6 +15,9 @@ use crate::schedule::{Lanes, Schedule};
 const ALIGNMENT: usize = 64;
 /// An absent entry point.
 const ABSENT: u32 = u32::MAX;
+
+/// Comparisons of conditions, in the order of their numbers.
+const SIGNS: [Sign; 4] = [Sign::Zero, Sign::NotZero, Sign::Negative, Sign::NotPositive];
 
 /// How a kernel came to be, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -64,6 +68,14 @@ pub fn encode(code: &Code, layout: &Layout, notes: &Notes) -> Vec<u8> {
             w.u32(field);
         }
     }
+    w.u32(layout.indices.len() as u32);
+    for IndexSlot { space, base, factor, offset } in &layout.indices {
+        w.u32(if *space == Space::Row { 2 } else { 3 });
+        w.u32(*base);
+        w.u64(factor.cast_unsigned());
+        w.u64(offset.cast_unsigned());
+    }
+    w.keep(layout.keep.as_ref());
     w.u32(code.bytes.len() as u32);
     w.0.resize(w.0.len().next_multiple_of(ALIGNMENT), 0);
     w.0.extend(&code.bytes);
@@ -100,12 +112,15 @@ pub fn decode(bytes: &[u8]) -> Option<(Code, Layout, Notes)> {
     let identity = (0..identity).map(|_| Some(f64::from_bits(r.u64()?))).collect::<Option<_>>()?;
     let inputs = r.u32()?;
     let inputs = (0..inputs).map(|_| r.input()).collect::<Option<_>>()?;
+    let indices = r.u32()?;
+    let indices = (0..indices).map(|_| r.index()).collect::<Option<_>>()?;
+    let keep = r.keep()?;
     let len = r.u32()? as usize;
     let start = (bytes.len() - r.0.len()).next_multiple_of(ALIGNMENT);
     let code = bytes.get(start..)?;
     let inside = |entry: &Option<u32>| entry.is_none_or(|entry| (entry as usize) < len);
     let sound = code.len() == len && len <= limits::CODE_BYTES && entries.iter().all(inside);
-    let layout = Layout { float, schedule, width, scratch, slots, identity, inputs };
+    let layout = Layout { float, schedule, width, scratch, slots, identity, inputs, indices, keep };
     let code = Code {
         bytes: code.to_vec(),
         entries,
@@ -124,6 +139,25 @@ impl Writer {
 
     fn u64(&mut self, value: u64) {
         self.0.extend(value.to_le_bytes());
+    }
+
+    /// The number of parts, 0 for no condition, and each part: what it is, and its numbers.
+    fn keep(&mut self, keep: Option<&Keep>) {
+        let parts = keep.map_or(&[][..], Keep::parts);
+        self.u32(parts.len() as u32);
+        for part in parts {
+            let (what, numbers) = match *part {
+                Part::Always(holds) => (0, [i64::from(holds), 0, 0]),
+                Part::Both(a, b) => (1, [i64::from(a), i64::from(b), 0]),
+                Part::Either(a, b) => (2, [i64::from(a), i64::from(b), 0]),
+                Part::Compare { sign, row, column, offset } => {
+                    let sign = SIGNS.iter().position(|known| *known == sign).unwrap_or(0);
+                    (3 + sign as u32, [row, column, offset])
+                }
+            };
+            self.u32(what);
+            numbers.iter().for_each(|n| self.u64(n.cast_unsigned()));
+        }
     }
 
     fn text(&mut self, text: &str) {
@@ -164,6 +198,43 @@ impl Reader<'_> {
         Some(fields)
     }
 
+    fn i64(&mut self) -> Option<i64> {
+        self.u64().map(u64::cast_signed)
+    }
+
+    fn index(&mut self) -> Option<IndexSlot> {
+        let space = match self.u32()? {
+            2 => Space::Row,
+            3 => Space::Col,
+            _ => return None,
+        };
+        Some(IndexSlot { space, base: self.u32()?, factor: self.i64()?, offset: self.i64()? })
+    }
+
+    fn keep(&mut self) -> Option<Option<Keep>> {
+        let count = self.u32()?;
+        if count == 0 {
+            return Some(None);
+        }
+        let mut parts = Vec::new();
+        for _ in 0..count {
+            let what = self.u32()?;
+            let numbers = [self.i64()?, self.i64()?, self.i64()?];
+            let [a, b] = [numbers[0], numbers[1]].map(|n| u32::try_from(n).ok());
+            parts.push(match what {
+                0 => Part::Always(numbers[0] != 0),
+                1 => Part::Both(a?, b?),
+                2 => Part::Either(a?, b?),
+                _ => {
+                    let sign = *SIGNS.get(what as usize - 3)?;
+                    let [row, column, offset] = numbers;
+                    Part::Compare { sign, row, column, offset }
+                }
+            });
+        }
+        Keep::of_parts(parts).map(Some)
+    }
+
     fn input(&mut self) -> Option<Option<Input>> {
         let [space, base, dim] = self.array()?;
         let space = match space {
@@ -199,6 +270,13 @@ mod tests {
             slots: Slots { param: 1, row: 2, col: 5, state: 4, out: 1, tile: 0 },
             identity: vec![0.0, f64::NEG_INFINITY],
             inputs: vec![None, Some(input)],
+            indices: vec![IndexSlot { space: Space::Row, base: 1, factor: -2, offset: 7 }],
+            keep: Keep::of_parts(vec![
+                Part::Always(true),
+                Part::Compare { sign: Sign::NotPositive, row: 1, column: -1, offset: 5 },
+                Part::Both(0, 1),
+                Part::Either(1, 2),
+            ]),
         };
         let entries = [Some(0), None, None, Some(64), None, Some(70)];
         let refusals = vec![("avx512".into(), "too large".into())];

@@ -98,7 +98,6 @@ impl LoadedCode {
     /// that this code was emitted from, and that nobody else uses what the stage writes while it runs.
     pub unsafe fn call(&self, entry: Entry, args: &Args) -> u64 {
         let Some(offset) = self.entries[entry as usize] else { return 0 };
-        type Stage = unsafe extern "sysv64" fn(*const Args) -> u64;
         // SAFETY: the emitter placed a function with this signature at `offset`, within the mapping that `self` owns; the
         // caller vouches for `args`.
         unsafe {
@@ -116,6 +115,16 @@ impl std::fmt::Debug for LoadedCode {
             .finish_non_exhaustive()
     }
 }
+
+/// A stage of a kernel: one convention for every system of x86-64, for the emitters of this crate know one; elsewhere the
+/// platform's own, which is [`ABI`] in Cranelift's words, too.
+#[cfg(target_arch = "x86_64")]
+type Stage = unsafe extern "sysv64" fn(*const Args) -> u64;
+#[cfg(not(target_arch = "x86_64"))]
+type Stage = unsafe extern "C" fn(*const Args) -> u64;
+
+/// The name of the convention that stages are called by: code for another one is not loaded.
+pub const ABI: &str = if cfg!(target_arch = "x86_64") { "sysv64" } else { "C" };
 
 /// A native kernel over `T`: code with the layout that it was emitted for.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use super::Code;
 use crate::dtype::Float;
 use crate::loops::build::Lowered;
+use crate::loops::keep::Keep;
 use crate::loops::program::Space;
 use crate::schedule::{LANES_OVER_COLUMNS, Lanes, Schedule};
 
@@ -15,6 +16,19 @@ pub struct Input {
     pub base: u32,
     /// Number of slots: the variable's dim.
     pub dim: u32,
+}
+
+/// A slot that holds `factor * number + offset` for the number of a row or column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexSlot {
+    /// `Row` or `Col`.
+    pub space: Space,
+    /// The slot.
+    pub base: u32,
+    /// Times the number.
+    pub factor: i64,
+    /// What is added.
+    pub offset: i64,
 }
 
 /// Slots of each space.
@@ -51,6 +65,10 @@ pub struct Layout {
     pub identity: Vec<f64>,
     /// For each variable of the formula where it is packed; `None` if it is not used.
     pub inputs: Vec<Option<Input>>,
+    /// Numbers of rows and columns that are packed beside them.
+    pub indices: Vec<IndexSlot>,
+    /// The pairs that take part, where it is not all of them.
+    pub keep: Option<Keep>,
 }
 
 impl Layout {
@@ -62,6 +80,11 @@ impl Layout {
                 let array = &program.arrays[array.index()];
                 Input { space: array.space, base: array.base, dim: array.len }
             })
+        });
+        let indices = lowered.indices.iter().map(|index| {
+            let array = &program.arrays[index.array.index()];
+            let (factor, offset) = (index.factor, index.offset);
+            IndexSlot { space: array.space, base: array.base, factor, offset }
         });
         Layout {
             float: program.float,
@@ -78,6 +101,8 @@ impl Layout {
             },
             identity: program.identity.clone(),
             inputs: inputs.collect(),
+            indices: indices.collect(),
+            keep: lowered.keep.clone(),
         }
     }
 

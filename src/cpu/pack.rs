@@ -2,7 +2,7 @@
 //!
 //! This is where float16 is widened, and where every input number is read exactly once for each time it is packed.
 
-use super::layout::Input;
+use super::layout::{IndexSlot, Input};
 use crate::dtype::{Element, Real};
 use crate::view::View;
 
@@ -50,6 +50,11 @@ pub(super) fn points<T: Element, C: Real>(
             }
         }
     }
+}
+
+/// What a slot holds for a row or column; the call has checked that it is exact.
+pub(super) fn number<C: Real>(slot: &IndexSlot, number: usize) -> C {
+    C::from_f64((slot.factor * number.cast_signed() as i64 + slot.offset) as f64)
 }
 
 /// Points that are transposed together: as many values as a 256-bit store takes of float32.

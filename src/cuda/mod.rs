@@ -128,6 +128,10 @@ impl Request {
         let refused = |why: String| {
             Error::new(ErrorKind::Device, format!("this formula cannot run with CUDA: {why}"))
         };
+        if !lowered.indices.is_empty() || lowered.keep.is_some() {
+            let why = "the CUDA engine does not have `IndexI`, `IndexJ` and conditions on them yet";
+            return Err(refused(why.to_owned()));
+        }
         verify(&lowered.program).map_err(|defect| refused(defect.to_string()))?;
         let (family, kept) = (self.reduction.family(), self.kept());
         let (source, parts) =

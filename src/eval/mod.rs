@@ -103,7 +103,7 @@ impl Task<'_> {
     ///
     /// # Panics
     /// If an argument does not have the shape that the formula says: whoever makes a task has checked the arguments.
-    fn nodes<A: Arithmetic>(&self, arithmetic: A) -> Nodes<'_, A> {
+    fn nodes<'a, A: Arithmetic>(&'a self, arithmetic: A, numbers: Numbers<'a>) -> Nodes<'a, A> {
         assert_eq!(self.inputs.len(), self.formula.variables.len(), "number of arguments");
         for (input, variable) in self.inputs.iter().zip(&self.formula.variables) {
             let rows = match variable.category {
@@ -114,7 +114,29 @@ impl Task<'_> {
             let shape = (rows, variable.dim as usize);
             assert_eq!((input.rows, input.dim), shape, "argument `{}`", variable.name);
         }
-        Nodes::new(self, arithmetic)
+        Nodes::new(self, arithmetic, numbers)
+    }
+}
+
+/// The numbers that rows and columns have in the formula (`IndexI`, `IndexJ`) and in results, where a task is a part of another.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Numbers<'a> {
+    /// The number of the first row; the others follow.
+    pub first_row: usize,
+    /// The number of each column; without them they are numbered from 0.
+    pub columns: Option<&'a [usize]>,
+}
+
+impl Numbers<'_> {
+    fn row(&self, row: usize) -> usize {
+        self.first_row + row
+    }
+
+    fn column(&self, column: usize) -> usize {
+        match self.columns {
+            None => column,
+            Some(numbers) => numbers.get(column).copied().unwrap_or(column),
+        }
     }
 }
 
@@ -132,7 +154,15 @@ pub struct Outcome {
 /// # Panics
 /// If an argument does not have the shape that the formula says.
 pub fn reduce(task: &Task<'_>) -> Outcome {
-    let nodes = task.nodes(scalar::Plain);
+    reduce_numbered(task, Numbers::default())
+}
+
+/// The same for a part of a task, with the numbers that its rows and columns have there.
+///
+/// # Panics
+/// As [`reduce`], and if columns are numbered, but not all.
+pub fn reduce_numbered(task: &Task<'_>, numbers: Numbers<'_>) -> Outcome {
+    let nodes = task.nodes(scalar::Plain, numbers);
     let (rows, dim) = (task.output_rows(), task.output_dim());
     let results: Vec<(Vec<f64>, Vec<i64>)> = (0..rows)
         .into_par_iter()
@@ -154,7 +184,7 @@ pub fn reduce(task: &Task<'_>) -> Outcome {
 /// # Panics
 /// If there is no such pair, or an argument does not have the shape that the formula says.
 pub fn pair(task: &Task<'_>, row: usize, column: usize) -> Vec<f64> {
-    let mut nodes = task.nodes(scalar::Plain);
+    let mut nodes = task.nodes(scalar::Plain, Numbers::default());
     nodes.enter_row(row);
     nodes.enter_column(column);
     nodes.value(task.root()).to_vec()

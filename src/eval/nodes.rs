@@ -1,7 +1,7 @@
 //! The values of all nodes of a formula at one pair, over any arithmetic.
 
-use super::Task;
 use super::warping::Warping;
+use super::{Numbers, Task};
 use crate::formula::op::{Axis, Op};
 use crate::formula::{Category, NodeId, Variability};
 
@@ -20,6 +20,8 @@ pub(super) trait Arithmetic: Copy + Send + Sync {
     fn extremum(&self, op: &Op, terms: &[Self::Value]) -> Self::Value;
     /// Component `k` of `OneHot`: 1 if `k` is trunc(f + 0.5), else 0.
     fn one_hot(&self, f: Self::Value, k: usize) -> Self::Value;
+    /// Whether a number that is known exactly is not 0.
+    fn is_true(&self, value: Self::Value) -> bool;
     /// The smallest term, softened: m - g*log(sum of exp((m - a)/g)) over terms a, m their minimum.
     fn soft_min(&self, terms: &[Self::Value], g: Self::Value) -> Self::Value;
 }
@@ -29,6 +31,7 @@ pub(super) trait Arithmetic: Copy + Send + Sync {
 pub(super) struct Nodes<'a, A: Arithmetic> {
     task: &'a Task<'a>,
     arithmetic: A,
+    numbers: Numbers<'a>,
     /// Where each node's components begin.
     offsets: Vec<usize>,
     values: Vec<A::Value>,
@@ -41,18 +44,10 @@ pub(super) struct Nodes<'a, A: Arithmetic> {
 
 impl<'a, A: Arithmetic> Nodes<'a, A> {
     /// The nodes of a task, those that do not change within a call evaluated.
-    pub(super) fn new(task: &'a Task<'a>, arithmetic: A) -> Self {
+    pub(super) fn new(task: &'a Task<'a>, arithmetic: A, numbers: Numbers<'a>) -> Self {
         let formula = task.formula;
-        let mut needed = vec![false; formula.nodes.len()];
-        for root in &formula.roots {
-            needed[root.index()] = true;
-        }
-        // Operands come first, so one pass from the end finds everything below the roots.
-        for (k, node) in formula.nodes.iter().enumerate().rev() {
-            if needed[k] {
-                node.args.iter().for_each(|arg| needed[arg.index()] = true);
-            }
-        }
+        let roots: Vec<NodeId> = formula.roots.iter().copied().chain(formula.keep).collect();
+        let needed = formula.needed(&roots);
         let mut offsets = Vec::with_capacity(formula.nodes.len());
         let mut size = 0;
         for (node, needed) in formula.nodes.iter().zip(&needed) {
@@ -70,8 +65,17 @@ impl<'a, A: Arithmetic> Nodes<'a, A> {
             list.push(NodeId(k as u32));
         }
         let values = vec![arithmetic.exact(0.0); size];
-        let mut nodes =
-            Self { task, arithmetic, offsets, values, of_row, of_column, row: 0, column: 0 };
+        let mut nodes = Self {
+            task,
+            arithmetic,
+            numbers,
+            offsets,
+            values,
+            of_row,
+            of_column,
+            row: 0,
+            column: 0,
+        };
         of_call.iter().for_each(|id| nodes.evaluate(*id));
         nodes
     }
@@ -89,12 +93,13 @@ impl<'a, A: Arithmetic> Nodes<'a, A> {
         }
     }
 
-    /// Go to a column of the current row.
-    pub(super) fn enter_column(&mut self, column: usize) {
+    /// Go to a column of the current row; gives whether the pair takes part.
+    pub(super) fn enter_column(&mut self, column: usize) -> bool {
         self.column = column;
         for k in 0..self.of_column.len() {
             self.evaluate(self.of_column[k]);
         }
+        self.task.formula.keep.is_none_or(|keep| self.arithmetic.is_true(self.value(keep)[0]))
     }
 
     /// The components of a node at the current place.
@@ -138,6 +143,15 @@ impl<'a, A: Arithmetic> Nodes<'a, A> {
                     _ => self.column,
                 };
                 self.arithmetic.exact(input.row(point)[k])
+            }
+            Op::Index { i, j, offset } => {
+                let (row, column) = (self.numbers.row(self.row), self.numbers.column(self.column));
+                let by_i = self.task.rows == Category::I;
+                let (of_i, of_j) = if by_i { (row, column) } else { (column, row) };
+                // The number of a point that this node does not depend on counts for nothing.
+                let times = |factor: i64, number: usize| i128::from(factor) * number as i128;
+                let sum = times(*i, of_i) + times(*j, of_j) + i128::from(*offset);
+                self.arithmetic.exact(sum as f64)
             }
             Op::Constant(number) => self.arithmetic.exact(number.to_f64_for(self.task.float)),
             Op::Sum => self.arithmetic.sum(operand(0)),

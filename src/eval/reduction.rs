@@ -39,7 +39,9 @@ impl Total {
 fn sum(task: &Task<'_>, nodes: &mut Nodes<'_, Plain>) -> Vec<f64> {
     let mut totals = vec![Total::default(); task.output_dim()];
     for column in 0..task.columns() {
-        nodes.enter_column(column);
+        if !nodes.enter_column(column) {
+            continue;
+        }
         for (total, f) in totals.iter_mut().zip(nodes.value(task.root())) {
             total.add(*f);
         }
@@ -54,7 +56,9 @@ fn sum(task: &Task<'_>, nodes: &mut Nodes<'_, Plain>) -> Vec<f64> {
 fn exponential(task: &Task<'_>, nodes: &mut Nodes<'_, Plain>) -> Vec<f64> {
     let mut largest = f64::NEG_INFINITY;
     for column in 0..task.columns() {
-        nodes.enter_column(column);
+        if !nodes.enter_column(column) {
+            continue;
+        }
         // Ignores NaN, which the sums will propagate.
         largest = largest.max(nodes.value(task.root())[0]);
     }
@@ -62,7 +66,9 @@ fn exponential(task: &Task<'_>, nodes: &mut Nodes<'_, Plain>) -> Vec<f64> {
     let mut norm = Total::default();
     let mut sums = vec![Total::default(); task.weight().map_or(1, |w| nodes.value(w).len())];
     for column in 0..task.columns() {
-        nodes.enter_column(column);
+        if !nodes.enter_column(column) {
+            continue;
+        }
         let f = nodes.value(task.root())[0];
         let beside_top = largest == f64::INFINITY && f.is_finite();
         let factor = if beside_top { 0.0 } else { (f - base).exp() };
@@ -137,7 +143,9 @@ fn selection(task: &Task<'_>, nodes: &mut Nodes<'_, Plain>) -> (Vec<f64>, Vec<i6
     let dim = nodes.value(task.root()).len();
     let mut components = vec![Best::new(task.reduction); dim];
     for column in 0..task.columns() {
-        nodes.enter_column(column);
+        if !nodes.enter_column(column) {
+            continue;
+        }
         for (best, f) in components.iter_mut().zip(nodes.value(task.root())) {
             best.insert(*f, column);
         }

@@ -31,6 +31,10 @@ impl Arithmetic for Plain {
         truth((f + 0.5).trunc() == k as f64)
     }
 
+    fn is_true(&self, value: f64) -> bool {
+        value != 0.0
+    }
+
     fn soft_min(&self, terms: &[f64], g: f64) -> f64 {
         let least = terms[extremum(&Op::Min, terms)];
         least - g * terms.iter().map(|a| ((least - a) / g).exp()).sum::<f64>().ln()

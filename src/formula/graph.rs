@@ -23,8 +23,12 @@ pub(crate) enum Refusal {
     Dim(u64),
     /// There are too many different nodes.
     Nodes,
+    /// Making it takes too many steps.
+    Steps,
     /// An operation that has no derivative.
     NoDerivative(&'static str),
+    /// A multiple of an index, or what is added to one, is beyond the limit.
+    Index,
     /// A formula is not linear in the variable that it is taken as a linear map of.
     NotLinear,
 }
@@ -36,7 +40,7 @@ impl Refusal {
             Refusal::DivisionByZero | Refusal::NoDerivative(_) | Refusal::NotLinear => {
                 ErrorKind::Syntax
             }
-            Refusal::Dim(_) | Refusal::Nodes => ErrorKind::Limit,
+            Refusal::Dim(_) | Refusal::Nodes | Refusal::Steps | Refusal::Index => ErrorKind::Limit,
         }
     }
 
@@ -49,6 +53,13 @@ impl Refusal {
             }
             Refusal::Nodes => {
                 format!("the formula has more than {} different parts", limits::NODES)
+            }
+            Refusal::Steps => {
+                let steps = limits::TYPING_STEPS;
+                format!("the formula takes more than {steps} steps to be written out")
+            }
+            Refusal::Index => {
+                format!("indices are multiplied by and added to at most {}", limits::INDEX_FACTOR)
             }
             Refusal::NoDerivative(what) => format!("{what} has no derivative"),
             Refusal::NotLinear => "the formula is not linear in the variable".into(),
@@ -70,6 +81,8 @@ pub(crate) struct Graph {
     pub(super) at: Span,
     /// How many simplifications are inside one another.
     pub(super) depth: u32,
+    /// Steps made so far.
+    steps: u64,
 }
 
 impl Graph {
@@ -88,14 +101,14 @@ impl Graph {
         graph
     }
 
-    /// The nodes that the roots need, as a formula.
-    pub(super) fn finish(self, roots: &[NodeId]) -> Result<Formula, Refusal> {
+    /// The nodes that the roots and the condition need, as a formula.
+    pub(super) fn finish(self, roots: &[NodeId], keep: Option<NodeId>) -> Result<Formula, Refusal> {
         // Operands first, in the order in which a walk from the roots meets them: the text of a formula does not depend on
         // the order in which its nodes came to be.
         let mut nodes: Vec<Node> = Vec::new();
         let mut moved: Vec<Option<NodeId>> = vec![None; self.nodes.len()];
         let mut open: Vec<(NodeId, usize)> = Vec::new();
-        for root in roots {
+        for root in roots.iter().chain(&keep) {
             open.push((*root, 0));
             while let Some((id, done)) = open.pop() {
                 let node = &self.nodes[id.index()];
@@ -119,8 +132,21 @@ impl Graph {
             return Err(Refusal::Nodes);
         }
         let place = |root: &NodeId| moved[root.index()].expect("every root was met");
-        let roots = roots.iter().map(place).collect();
-        Ok(Formula { nodes, roots, variables: self.variables.into_iter().flatten().collect() })
+        let (roots, keep) = (roots.iter().map(place).collect(), keep.as_ref().map(place));
+        let variables = self.variables.into_iter().flatten().collect();
+        Ok(Formula { nodes, roots, keep, variables })
+    }
+
+    /// Count steps that are about to be made, so that no text keeps the typer busy for long: [`limits::NODES`] bounds what comes
+    /// of them only.
+    pub(super) fn step(&mut self, steps: usize) -> Result<(), Refusal> {
+        self.steps += steps as u64;
+        if self.steps > limits::TYPING_STEPS { Err(Refusal::Steps) } else { Ok(()) }
+    }
+
+    /// Count what exact arithmetic on two numbers takes: the square of their bits, for their greatest common divisor.
+    pub(super) fn step_numbers(&mut self, f: u64, g: u64) -> Result<(), Refusal> {
+        self.step(((f + g).pow(2) >> 11) as usize)
     }
 
     pub(super) fn get(&self, node: NodeId) -> &Node {
@@ -164,6 +190,7 @@ impl Graph {
 
     /// Make a node exactly as said, or find the equal one.
     pub(super) fn node(&mut self, op: Op, args: Vec<NodeId>, dim: u64) -> Built {
+        self.step(2 + args.len())?;
         let Some(dim) = u32::try_from(dim).ok().filter(|dim| *dim as usize <= limits::DIM) else {
             return Err(Refusal::Dim(dim));
         };
@@ -188,6 +215,9 @@ impl Graph {
                 Some(Category::J) => Variability::J,
                 _ => Variability::Param,
             },
+            Op::Index { j: 0, .. } => Variability::I,
+            Op::Index { i: 0, .. } => Variability::J,
+            Op::Index { .. } => Variability::Pair,
             _ => self.joint(&args),
         };
         let node = NodeId(self.nodes.len() as u32);

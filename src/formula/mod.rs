@@ -3,6 +3,7 @@
 mod complex;
 pub mod grad;
 mod graph;
+mod indices;
 pub mod number;
 pub mod op;
 mod print;
@@ -76,6 +77,8 @@ pub struct Formula {
     pub nodes: Vec<Node>,
     /// The formula, then (for weighted reductions) the weight.
     pub roots: Vec<NodeId>,
+    /// Pairs where this is 0 take no part: comparisons of indices, their products (and) and sums (or).
+    pub keep: Option<NodeId>,
     /// Arguments of the call in positional order.
     pub variables: Vec<Variable>,
 }
@@ -90,6 +93,23 @@ impl Formula {
     pub fn names(&self) -> String {
         let names: Vec<&str> = self.variables.iter().map(|v| v.name.as_str()).collect();
         names.join(",")
+    }
+
+    /// For every node whether some of these nodes is computed from it, themselves included.
+    pub fn needed(&self, by: &[NodeId]) -> Vec<bool> {
+        let mut needed = vec![false; self.nodes.len()];
+        for node in by {
+            needed[node.index()] = true;
+        }
+        // Operands come first, so one pass from the end finds everything.
+        for k in (0..self.nodes.len()).rev() {
+            if needed[k] {
+                for arg in &self.nodes[k].args {
+                    needed[arg.index()] = true;
+                }
+            }
+        }
+        needed
     }
 
     /// Length of root `k`.

@@ -94,14 +94,18 @@ impl Number {
     /// # Errors
     /// A limit.
     pub fn in_range(self) -> Result<Self, Malformed> {
-        let bits = self.0.numer().bits().max(self.0.denom().bits());
-        if bits > 8_192 {
+        if self.bits() > limits::CONSTANT_BITS {
             return Err(Malformed::limit("the constant has too many digits"));
         }
         if !self.to_f64().is_finite() {
             return Err(Malformed::limit("the constant is beyond the range of float64"));
         }
         Ok(self)
+    }
+
+    /// Bits of the numerator or of the denominator, whichever has more.
+    pub fn bits(&self) -> u64 {
+        self.0.numer().bits().max(self.0.denom().bits())
     }
 
     /// Its value as an integer, if it is one that fits.
@@ -139,9 +143,12 @@ impl Number {
         Number(&self.0 * &other.0)
     }
 
-    /// self to an integer power; `None` for 0 to a negative one.
+    /// self to an integer power; `None` for 0 to a negative one, and where it has more bits than a constant may have.
     pub fn pow(&self, exponent: i32) -> Option<Self> {
-        (exponent >= 0 || !self.0.is_zero()).then(|| Number(self.0.pow(exponent)))
+        // n bits to the power m have more than m(n - 1).
+        let least = self.bits().saturating_sub(1).saturating_mul(exponent.unsigned_abs().into());
+        let fits = least <= limits::CONSTANT_BITS && (exponent >= 0 || !self.0.is_zero());
+        fits.then(|| Number(self.0.pow(exponent)))
     }
 
     /// Nearest float64, ties to even; infinite beyond the range.

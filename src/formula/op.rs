@@ -10,6 +10,16 @@ pub enum Op {
     Variable(u32),
     /// The same exact constant in every component; no operands, any dim.
     Constant(Number),
+    /// `i*IndexI + j*IndexJ + offset`, exactly, not both factors 0: no operands, dim 1. Sums and multiples of indices and integers are
+    /// gathered here, so that a comparison of two is one of an exact integer with 0.
+    Index {
+        /// Times the number of the point i.
+        i: i64,
+        /// Times the number of the point j.
+        j: i64,
+        /// What is added.
+        offset: i64,
+    },
 
     /// -f.
     Neg,

@@ -33,6 +33,9 @@ impl Formula {
         for (k, root) in self.roots.iter().enumerate() {
             let _ = writeln!(text, "{} %{}", if k == 0 { "formula" } else { "weight" }, root.0);
         }
+        if let Some(keep) = self.keep {
+            let _ = writeln!(text, "keep %{}", keep.0);
+        }
         text
     }
 }
@@ -51,6 +54,7 @@ fn head(node: &Node, name: impl Fn(u32) -> String) -> String {
     let mut text = match &node.op {
         Op::Variable(position) => return name(*position),
         Op::Constant(number) => return number.to_string(),
+        Op::Index { i, j, offset } => return format!("Index[{i} i, {j} j, {offset}]"),
         Op::Round(digits) => format!("Round[{digits}]"),
         Op::Pow(exponent) => format!("Pow[{exponent}]"),
         Op::Extract { start } => format!("Extract[{start}]"),

@@ -25,7 +25,11 @@ impl Graph {
         op: &Op,
         args: &[NodeId],
     ) -> Result<Option<NodeId>, Refusal> {
+        self.step(2)?;
         if let Some(node) = self.folded(op, args)? {
+            return Ok(Some(node));
+        }
+        if let Some(node) = self.indexed(op, args)? {
             return Ok(Some(node));
         }
         if self.depth >= DEPTH {
@@ -43,6 +47,10 @@ impl Graph {
 
     /// The exact value of an operation on constants.
     fn folded(&mut self, op: &Op, args: &[NodeId]) -> Result<Option<NodeId>, Refusal> {
+        let bits = |graph: &Graph, arg: NodeId| graph.constant(arg).map(Number::bits);
+        let Some(first) = args.first().and_then(|arg| bits(self, *arg)) else { return Ok(None) };
+        let second = args.get(1).and_then(|arg| bits(self, *arg));
+        self.step_numbers(first, second.unwrap_or(first))?;
         let all: Option<Vec<&Number>> = args.iter().map(|a| self.constant(*a)).collect();
         let Some(args) = all else { return Ok(None) };
         let value = match op {
@@ -236,8 +244,9 @@ impl Graph {
                 self.mul(b, a).map(Some)
             }
             (Op::Mul, &[a, b]) => {
-                let Some(inner) = self.constant(a) else { return Ok(None) };
-                let both = number.mul(inner);
+                let Some(inner) = self.constant(a).cloned() else { return Ok(None) };
+                self.step_numbers(number.bits(), inner.bits())?;
+                let both = number.mul(&inner);
                 if !GATHERED.contains(&both.to_f64().abs()) {
                     return Ok(None);
                 }

@@ -49,6 +49,8 @@ impl Graph {
                         }
                         offset = end;
                     }
+                    let walked = args.len();
+                    self.step(walked)?;
                     let Some((part, at)) = inside else { break };
                     (f, start) = (part, at);
                 }

@@ -64,6 +64,11 @@ impl Row {
     pub fn name(&self) -> &'static str {
         self.names[0]
     }
+
+    /// One of its names with what the arguments are called; those without arguments are a name alone.
+    pub fn written(&self, name: &str) -> String {
+        if self.args.is_empty() { name.to_owned() } else { format!("{name}({})", self.call) }
+    }
 }
 
 /// The aliases of every row's example.
@@ -181,6 +186,22 @@ pub static TABLE: &[Row] = &[
         By(Rule::IntInv),
     ),
     row((&["Zero"], "d", &[I]), "-> d", "d zeros", "0", "Zero(3)", By(Rule::Zero)),
+    row(
+        (&["IndexI"], "", &[]),
+        "-> 1",
+        "the number of the point i, from 0, an exact integer; sums, integer multiples and comparisons of indices are exact",
+        "0",
+        "(IndexI != IndexJ)*x",
+        By(Rule::IndexI),
+    ),
+    row(
+        (&["IndexJ"], "", &[]),
+        "-> 1",
+        "the number of the point j, from 0",
+        "0",
+        "IfElse(IndexI - IndexJ, x, y)",
+        By(Rule::IndexJ),
+    ),
     row(
         (&["Var"], "k, d, c", &[I, I, I]),
         "-> d",
@@ -878,7 +899,8 @@ pub fn markdown() -> String {
                 "{gap}**{title}**\n\n| operation | dims | value | derivative | ulp |\n|---|---|---|---|---|\n"
             );
         }
-        let names: Vec<String> = row.names.iter().map(|n| format!("`{n}({})`", row.call)).collect();
+        let names: Vec<String> =
+            row.names.iter().map(|n| format!("`{}`", row.written(n))).collect();
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} |",
@@ -906,7 +928,7 @@ pub fn text() -> String {
             let gap = if text.is_empty() { "" } else { "\n" };
             let _ = writeln!(text, "{gap}{title}");
         }
-        let call = format!("{}({})", row.name(), row.call);
+        let call = row.written(row.name());
         let _ = writeln!(text, "  {call:<36} {:<22} {}", row.dims, row.meaning);
         for name in &row.names[1..] {
             let _ = writeln!(text, "  {name:<36} = {}", row.name());

@@ -38,6 +38,27 @@ use reduction::Reduced;
 /// # Errors
 /// `Syntax`, `Shape` or `Limit`, with the place in the alias or the formula.
 pub fn formula(formula: &str, weight: Option<&str>, aliases: &[&str]) -> Result<Formula, Error> {
+    kept(formula, weight, &[], aliases)
+}
+
+/// The same with conditions, all of which a pair must meet to take part: comparisons of sums and multiples of `IndexI`, `IndexJ` and
+/// integers, joined by `*` (and) and `+` (or).
+///
+/// ```
+/// use genred::formula::typing::kept;
+/// assert!(kept("SqDist(x, y)", None, &["IndexI != IndexJ"], &["x = Vi(3)", "y = Vj(3)"])?.keep.is_some());
+/// assert!(kept("SqDist(x, y)", None, &["x[0] < y[0]"], &["x = Vi(3)", "y = Vj(3)"]).is_err());
+/// # Ok::<(), genred::Error>(())
+/// ```
+///
+/// # Errors
+/// `Syntax`, `Shape` or `Limit`, with the place in the alias, the formula or the condition.
+pub fn kept(
+    formula: &str,
+    weight: Option<&str>,
+    conditions: &[&str],
+    aliases: &[&str],
+) -> Result<Formula, Error> {
     let mut graph = Graph::new(alias::place(aliases, table::is_reserved)?);
     let mut roots = Vec::new();
     for (label, text) in [("formula", Some(formula)), ("weight", weight)] {
@@ -47,17 +68,54 @@ pub fn formula(formula: &str, weight: Option<&str>, aliases: &[&str]) -> Result<
         typer.run()?;
         roots.push(typer.node_of(ast.root())?);
     }
-    finish(graph, &roots)
+    let keep = condition(&mut graph, conditions)?;
+    finish(graph, &roots, keep)
+}
+
+/// The node of the conditions that a pair must meet, all of them.
+fn condition(graph: &mut Graph, texts: &[&str]) -> Result<Option<NodeId>, Error> {
+    let mut all: Option<NodeId> = None;
+    for text in texts {
+        let ast = parse_as("condition", text)?;
+        let mut typer = Typer::new("condition", text, &ast, graph);
+        typer.run()?;
+        let (node, whole) = (typer.node_of(ast.root())?, typer.span(ast.root()));
+        if let Some(wrong) = typer.graph.not_a_condition(node) {
+            let span = typer.graph.get(wrong).span;
+            let span = if span.range().is_empty() { whole } else { span };
+            let message =
+                "a condition compares sums and multiples of `IndexI`, `IndexJ` and integers";
+            return Err(typer.error(ErrorKind::Syntax, span, message).help(
+                "join comparisons by `*` for and, by `+` for or; `IfElse` takes any condition in the formula",
+            ));
+        }
+        all = Some(match all {
+            None => node,
+            Some(all) if all == node => all,
+            Some(all) => typer.make(whole, |g| g.mul(all, node))?,
+        });
+    }
+    let parts = |keep: NodeId| graph.size(keep);
+    match all.map(parts) {
+        Some(parts) if parts > limits::CONDITION => Err(Error::new(
+            ErrorKind::Limit,
+            format!(
+                "the condition has {parts} different parts; at most {} are accepted",
+                limits::CONDITION
+            ),
+        )),
+        _ => Ok(all),
+    }
 }
 
 /// The formula of a finished table, all of whose arguments must be known.
-fn finish(graph: Graph, roots: &[NodeId]) -> Result<Formula, Error> {
+fn finish(graph: Graph, roots: &[NodeId], keep: Option<NodeId>) -> Result<Formula, Error> {
     if let Some(k) = graph.variables.iter().position(Option::is_none) {
         let message =
             format!("no alias or inline variable has position {k}, but a later one is used");
         return Err(Error::new(ErrorKind::Syntax, message));
     }
-    graph.finish(roots).map_err(|refusal| Error::new(refusal.kind(), refusal.message()))
+    graph.finish(roots, keep).map_err(|refusal| Error::new(refusal.kind(), refusal.message()))
 }
 
 /// The typed meaning of an expression.
@@ -214,6 +272,11 @@ impl<'a> Typer<'a> {
         let mut variables = self.graph.variables.iter();
         if let Some(position) = variables.position(|v| v.as_ref().is_some_and(|v| v.name == name)) {
             return self.make(span, |g| g.variable(position as u32));
+        }
+        if let Some(Row { build: Build::Rule(rule @ (Rule::IndexI | Rule::IndexJ)), .. }) =
+            table::find(name)
+        {
+            return self.rule(*rule, name, &[], span);
         }
         let message = format!("unknown name `{}`", quoted(name));
         let error = self.error(ErrorKind::Syntax, span, message);

@@ -5,6 +5,7 @@ use super::program::{
     LoopId, Over, Pass, Program, Shift, Space, Start, Stmt, Type, Unary, Value, ValueDef,
 };
 use crate::dtype::Float;
+use crate::limits;
 use std::collections::{HashMap, HashSet};
 
 /// Key of a pure value: its operation with operands, float constants by bits.
@@ -48,6 +49,8 @@ pub struct Builder {
     names: HashSet<String>,
     tables: Vec<(ArrayId, Vec<f64>)>,
     temp_axes: HashMap<ArrayId, Axes>,
+    /// Stores made so far.
+    stores: usize,
 }
 
 impl Builder {
@@ -76,6 +79,7 @@ impl Builder {
             names: HashSet::new(),
             tables: Vec::new(),
             temp_axes: HashMap::new(),
+            stores: 0,
         }
     }
 
@@ -92,6 +96,12 @@ impl Builder {
     /// Whether no value has been made.
     pub fn is_empty(&self) -> bool {
         self.program.values.is_empty()
+    }
+
+    /// Whether the program is larger than [`limits::PROGRAM_INSTRUCTIONS`]: whoever builds it stops early, and throws it away.
+    pub fn is_full(&self) -> bool {
+        let loops = self.program.loops.len() * limits::LOOP_INSTRUCTIONS;
+        self.program.values.len() + self.stores + loops > limits::PROGRAM_INSTRUCTIONS
     }
 
     /// The definition of a value.
@@ -300,6 +310,7 @@ impl Builder {
             let known = self.temp_axes.entry(array).or_default();
             *known = known.union(axes);
         }
+        self.stores += 1;
         self.block().stmts.push(Stmt::Store(array, index, value));
     }
 

@@ -5,6 +5,7 @@
 pub mod build;
 pub mod builder;
 pub mod dce;
+pub mod keep;
 pub mod math;
 mod print;
 pub mod program;

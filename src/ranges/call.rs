@@ -209,7 +209,8 @@ impl<T: Element> Blocks<'_, T> {
         }
         let shape = Shape { rows: rows.len(), columns };
         let compiled = self.kernel.compiled_for(shape)?;
-        let job = Job { pieces: Some(pieces), ..self.kernel.job(&args, shape, 0) };
+        let job = self.kernel.job(&args, shape, 0);
+        let job = Job { first_row: rows.start, pieces: Some(pieces), ..job };
         compiled.engine.run(plan, &job, out)
     }
 }

@@ -25,7 +25,6 @@ use crate::reduce::Reduction;
 use crate::span::Span;
 use crate::view::View;
 use operator::Operator;
-use std::sync::OnceLock;
 
 /// What makes conjugate gradients need fewer iterations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -75,8 +74,6 @@ pub struct KernelSolve<T> {
     eps: f64,
     max_iterations: usize,
     preconditioner: Preconditioner,
-    /// F where i = j, compiled when first needed.
-    diagonal: OnceLock<Result<Kernel<T>, Error>>,
 }
 
 /// Iterations that a solve makes when nothing else is asked for.
@@ -133,7 +130,6 @@ impl<T: Element> KernelSolve<T> {
             eps: if T::DTYPE == DType::F64 { 1e-6 } else { 1e-4 },
             max_iterations: MAX_ITERATIONS,
             preconditioner: Preconditioner::None,
-            diagonal: OnceLock::new(),
         })
     }
 

@@ -4,8 +4,9 @@ use super::KernelSolve;
 use crate::alias::Category;
 use crate::dtype::{DType, Element};
 use crate::error::{Error, ErrorKind};
-use crate::formula::grad::{Coupling, on_diagonal};
-use crate::kernel::{Kernel, Shape};
+use crate::formula::grad::Coupling;
+use crate::kernel::Shape;
+use crate::ranges::{RangeArrays, Ranges};
 use crate::view::{View, ViewMut};
 
 /// K for the arguments of one call. Its vectors hold `dim` components a row; they belong to `systems()` independent systems of `width`
@@ -111,42 +112,54 @@ impl<'a, T: Element> Operator<'a, T> {
 
     /// The column of K for an unknown of a system, as numbers of that system.
     pub(super) fn column(&self, system: usize, unknown: usize) -> Result<Vec<f64>, Error> {
-        let kernel = &self.solve.kernel;
-        let plan = kernel.plan();
         let point = unknown / self.width;
-        let mut unit = vec![T::default(); self.dim];
-        unit[system * self.width + unknown % self.width] = T::from_f64(1.0);
-        let mut args = self.args.clone();
-        for (arg, variable) in args.iter_mut().zip(&plan.formula.variables) {
-            if variable.category != plan.rows && variable.category != Category::Param {
-                *arg = arg.rows_between(point, point + 1)?;
-            }
-        }
-        args[self.solve.vector] = View::new(&unit, 1, self.dim)?;
-        let mut column = vec![T::default(); self.len()];
-        kernel.call_into(&args, ViewMut::new(&mut column, self.rows, self.dim)?)?;
+        let mut unit = vec![T::default(); self.len()];
+        unit[self.place(system, unknown)] = T::from_f64(1.0);
+        // One column of the whole reduction: it keeps its number, which the formula may ask for.
+        let split = [0, point, point + 1, self.rows];
+        let (rows, keep) = ([0, self.rows], [false, true, false]);
+        let ranges = match self.solve.kernel.plan().rows {
+            Category::J => Ranges::from_mask(&keep, &split, &rows)?,
+            _ => Ranges::from_mask(&keep, &rows, &split)?,
+        };
+        let column = self.over(&ranges, &unit)?;
         Ok((0..self.unknowns()).map(|k| column[self.place(system, k)].to_f64()).collect())
     }
 
-    /// The diagonal of K, as a whole vector.
+    /// The diagonal of K, as a whole vector: the pairs i = j alone.
     pub(super) fn diagonal(&self) -> Result<Vec<f64>, Error> {
-        let kernel = self.solve.diagonal()?;
+        let single: Vec<[i64; 2]> = (0..self.rows as i64).map(|k| [k, k + 1]).collect();
+        let slices: Vec<i64> = (1..=self.rows as i64).collect();
+        let ranges = Ranges::from_arrays(
+            self.rows,
+            self.rows,
+            &RangeArrays {
+                ranges_i: &single,
+                slices_i: &slices,
+                redranges_j: &single,
+                ranges_j: &single,
+                slices_j: &slices,
+                redranges_i: &single,
+            },
+        )?;
         let mut diagonal = vec![0.0; self.len()];
-        let mut unit = vec![T::default(); self.len()];
-        let mut product = vec![T::default(); self.len()];
         for component in 0..self.width {
             let here = |place: usize| place % self.width == component;
-            for (place, value) in unit.iter_mut().enumerate() {
-                *value = T::from_f64(if here(place) { 1.0 } else { 0.0 });
-            }
-            let mut args = self.args.clone();
-            args[self.solve.vector] = View::new(&unit, self.rows, self.dim)?;
-            kernel.call_into(&args, ViewMut::new(&mut product, self.rows, self.dim)?)?;
+            let unit = |place| T::from_f64(if here(place) { 1.0 } else { 0.0 });
+            let unit: Vec<T> = (0..self.len()).map(unit).collect();
+            let product = self.over(&ranges, &unit)?;
             for place in (0..self.len()).filter(|place| here(*place)) {
                 diagonal[place] = product[place].to_f64();
             }
         }
         Ok(diagonal)
+    }
+
+    /// K over some pairs times a whole vector.
+    fn over(&self, ranges: &Ranges, vector: &[T]) -> Result<Vec<T>, Error> {
+        let mut args = self.args.clone();
+        args[self.solve.vector] = View::new(vector, self.rows, self.dim)?;
+        Ok(self.solve.kernel.with_ranges(ranges).call(&args)?.into_vec())
     }
 
     /// Whether K is visibly not symmetric: then `u'Kv` and `v'Ku` for two vectors of signs.
@@ -172,17 +185,5 @@ impl<'a, T: Element> Operator<'a, T> {
         let unit = if T::DTYPE == DType::F64 { f64::EPSILON } else { f32::EPSILON.into() };
         let scale = (kv + ku) * (self.len() as f64).sqrt();
         Ok(((u_kv - v_ku).abs() > 1e3 * unit * scale).then_some((u_kv, v_ku)))
-    }
-}
-
-impl<T: Element> KernelSolve<T> {
-    /// F where i = j, summed over nothing.
-    fn diagonal(&self) -> Result<&Kernel<T>, Error> {
-        let made = self.diagonal.get_or_init(|| {
-            let plan = self.kernel.plan();
-            let formula = on_diagonal(&plan.formula, plan.rows)?;
-            self.kernel.sibling(self.kernel.derived(formula, plan.rows))
-        });
-        made.as_ref().map_err(Error::clone)
     }
 }

@@ -97,6 +97,7 @@ pub fn lowered(
         .unwrap_or_else(|e| panic!("`{text}` is well-formed: {e}"));
     let functions = Functions::Expanded;
     build::build(&Source { formula: &formula, rows, reduction, scheme, float, fma, functions })
+        .expect("a program within its limit")
 }
 
 /// Every reduction that takes no weight and needs no dim.

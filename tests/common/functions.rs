@@ -46,7 +46,7 @@ pub fn program(function: Function, float: Float, fma: bool) -> Lowered {
     let value = b.call(function, args);
     b.store(result, at(0), value);
     b.program().row = b.take_block(Sharing::Fresh);
-    Lowered { program: b.finish(), inputs: Vec::new() }
+    Lowered { program: b.finish(), inputs: Vec::new(), indices: Vec::new(), keep: None }
 }
 
 /// A function of pairs of arguments, the second of which only some functions use.

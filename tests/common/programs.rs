@@ -58,7 +58,7 @@ pub fn program(choices: &mut Choices<'_>, float: Float) -> Lowered {
     if !has_dead_code {
         genred::loops::dce::eliminate(&mut program);
     }
-    Lowered { program, inputs: Vec::new() }
+    Lowered { program, inputs: Vec::new(), indices: Vec::new(), keep: None }
 }
 
 /// Longest array and loop: beyond the limit up to which vectors are unrolled.

@@ -76,6 +76,7 @@ impl Case {
             fma: true,
             functions: Functions::Intrinsic,
         })
+        .expect("a program within its limit")
     }
 
     /// What its source is made from.

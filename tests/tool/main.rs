@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "every function here belongs to a test")]
 
+mod bench;
 mod cache;
 mod errors;
 mod forms;
 mod npy;
 mod reductions;
+mod shell;
 mod shown;
 
 use std::ffi::OsStr;

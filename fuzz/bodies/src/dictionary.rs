@@ -29,7 +29,8 @@ pub fn text() -> String {
     );
     for row in table::TABLE {
         for name in row.names {
-            let _ = writeln!(text, "\"{name}(\"");
+            let open = if row.args.is_empty() { "" } else { "(" };
+            let _ = writeln!(text, "\"{name}{open}\"");
         }
     }
     for piece in MARKS.iter().chain(&PIECES) {

@@ -157,6 +157,11 @@ impl Growth<'_, '_> {
                 None => self.literal(text),
             };
         }
+        if dim == 1 && self.choices.chance(10) {
+            let index = self.choices.pick(&["IndexI", "IndexJ"]);
+            self.operations.push(index);
+            return self.push(Expr::Name(index.to_owned()));
+        }
         if !fitting.is_empty() {
             let variable = self.choices.pick(&fitting);
             return self.variable(variable);

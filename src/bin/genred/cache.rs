@@ -6,6 +6,14 @@ use std::time::Duration;
 
 const DAY: u64 = 24 * 60 * 60;
 
+pub(crate) const EXAMPLES: &str = "\
+Nobody has to tidy the cache: it stays below its bound, and a damaged kernel is compiled again.
+
+Examples:
+  genred cache stats
+  genred cache prune --to 100M --older 90
+  genred cache verify --remove";
+
 /// Subcommands of `genred cache`.
 #[derive(clap::Subcommand)]
 pub(crate) enum Cache {

@@ -21,6 +21,11 @@ const LEAST: usize = 10;
 /// Largest relative error that passes: float32 sums of some thousand terms are far below.
 const ALLOWED: f64 = 1e-4;
 
+pub(crate) const EXAMPLES_OF_USE: &str = "\
+Examples:
+  genred demo
+  genred demo --scale 0.1";
+
 /// Arguments of `genred demo`.
 #[derive(clap::Args)]
 pub(crate) struct Demo {

@@ -7,6 +7,11 @@ use genred::cuda::nvrtc::Nvrtc;
 use genred::cuda::{Device, Driver};
 use genred::{Cache, Element, Error, generic_sum};
 
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  genred doctor
+  GENRED_CACHE=off genred doctor";
+
 /// Print it.
 ///
 /// # Errors

@@ -2,13 +2,13 @@
 
 use crate::console::Failure;
 use crate::map;
-use crate::npy::{Header, Memory, Order};
+use genred::npy::{Header, Memory, Number, Order};
 use genred::{Element, View};
 use half::f16;
 use memmap2::Mmap;
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
@@ -35,19 +35,14 @@ enum Bytes {
 }
 
 /// An element type as files store it.
-pub(crate) trait Stored: Element + FromBytes + Immutable + KnownLayout {
-    /// NumPy's name of its little-endian form.
-    const DESCR: &'static str;
+pub(crate) trait Stored: Element + Number + FromBytes + Immutable + KnownLayout {
     /// Numbers from bytes of some order; a rest shorter than a number is left out.
     fn decode(bytes: &[u8], order: Order) -> Vec<Self>;
-    /// The little-endian bytes of this number, written.
-    fn write(&self, file: &mut impl Write) -> io::Result<()>;
 }
 
 macro_rules! stored {
-    ($type:ty, $descr:literal) => {
+    ($type:ty) => {
         impl Stored for $type {
-            const DESCR: &'static str = $descr;
             fn decode(bytes: &[u8], order: Order) -> Vec<Self> {
                 let (numbers, _) = bytes.as_chunks();
                 let from = match order {
@@ -56,15 +51,12 @@ macro_rules! stored {
                 };
                 numbers.iter().map(|number| from(*number)).collect()
             }
-            fn write(&self, file: &mut impl Write) -> io::Result<()> {
-                file.write_all(&self.to_le_bytes())
-            }
         }
     };
 }
-stored!(f16, "<f2");
-stored!(f32, "<f4");
-stored!(f64, "<f8");
+stored!(f16);
+stored!(f32);
+stored!(f64);
 
 fn failure(path: &Path, what: impl std::fmt::Display) -> Failure {
     Failure::new(format!("{} {what}", path.display()))

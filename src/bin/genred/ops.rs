@@ -3,6 +3,11 @@
 use crate::console::{Failure, print};
 use genred::formula::table;
 
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  genred ops
+  genred ops | grep -i norm";
+
 /// Arguments of `genred ops`.
 #[derive(clap::Args)]
 pub(crate) struct Ops {

@@ -48,6 +48,10 @@ pub(crate) struct Problem {
     #[arg(long, value_name = "FORMULA2", allow_hyphen_values = true)]
     weight: Option<String>,
 
+    /// A condition on pairs, such as "IndexI != IndexJ"; others take no part. May be repeated: all must be met
+    #[arg(long, value_name = "CONDITION", allow_hyphen_values = true)]
+    keep: Vec<String>,
+
     /// What evaluates the formula
     #[arg(long, value_name = "ENGINE", default_value = "auto", value_parser = PossibleValuesParser::new(backends()))]
     backend: String,
@@ -114,6 +118,7 @@ impl Problem {
             .aliases(&self.aliases)
             .backend(backend)
             .accumulate(accumulate);
+        let genred = self.keep.iter().fold(genred, |genred, condition| genred.keep(condition));
         Ok(match &self.weight {
             Some(weight) => genred.weight(weight),
             None => genred,

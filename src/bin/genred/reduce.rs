@@ -2,15 +2,14 @@
 
 use crate::console::{Failure, print};
 use crate::input::{Input, Opened, Stored};
-use crate::npy::{self, Header};
 use crate::output::{self, Pending};
 use crate::problem::Problem;
 use crate::threads::Threads;
 use genred::formula::{Category, Variable};
+use genred::npy::{Header, Writer};
 use genred::reduce::Outputs;
 use genred::{Array, DType, Kernel, Origin, Reduction, View, ViewMut};
 use half::f16;
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -204,16 +203,10 @@ impl Reduce {
             files.push(Pending::create(path)?);
         }
         let values = |file: &mut Pending, values: &[T]| {
-            file.fill(|file| {
-                npy::write_header(file, T::DESCR, &shape)?;
-                values.iter().try_for_each(|value| value.write(file))
-            })
+            file.fill(|file| Writer::new(file, &shape)?.write(values))
         };
         let indices = |file: &mut Pending, indices: &[i64]| {
-            file.fill(|file| {
-                npy::write_header(file, "<i8", &shape)?;
-                indices.iter().try_for_each(|index| file.write_all(&index.to_le_bytes()))
-            })
+            file.fill(|file| Writer::new(file, &shape)?.write(indices))
         };
         match results {
             Results::Values(numbers) => values(&mut files[0], numbers)?,

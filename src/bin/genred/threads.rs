@@ -36,11 +36,11 @@ impl Threads {
     }
 
     /// A kernel that will run on them.
-    pub(crate) fn given_to<T: Element>(self, genred: Genred<T>) -> Genred<T> {
+    pub(crate) fn given_to<T: Element>(&self, genred: Genred<T>) -> Genred<T> {
         match self {
             Threads::All => genred,
             Threads::One => genred.single_threaded(),
-            Threads::Some(pool) => genred.pool(pool),
+            Threads::Some(pool) => genred.pool(Arc::clone(pool)),
         }
     }
 }

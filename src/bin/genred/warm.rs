@@ -14,7 +14,11 @@ pub(crate) const EXAMPLES: &str = "\
 A line of FILE is what `genred explain` takes, quoted as for a shell; `#` begins a comment:
   Sum \"Exp(-SqNorm2(x - y))\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" --dtype float64
 
-Ship the directory, and let GENRED_CACHE_SYSTEM name it where the kernels are used.";
+Ship the directory, and let GENRED_CACHE_SYSTEM name it where the kernels are used.
+
+Examples:
+  genred warm reductions.txt
+  genred warm reductions.txt --dir /usr/share/genred/kernels";
 
 /// Arguments of `genred warm`.
 #[derive(clap::Args)]

@@ -96,18 +96,27 @@ pub fn text(program: &Program, schedule: &Schedule) -> Result<String, Refused> {
     Ok(function.display().to_string())
 }
 
+/// What [`LoadedCode`](crate::cpu::code::LoadedCode) calls stages by.
+fn convention(isa: &OwnedTargetIsa) -> CallConv {
+    if cfg!(target_arch = "x86_64") {
+        return CallConv::SystemV;
+    }
+    CallConv::triple_default(isa.triple())
+}
+
 fn build(
     program: &Program,
     schedule: &Schedule,
     entry: Entry,
     context: &mut FunctionBuilderContext,
 ) -> Result<Function, Refused> {
-    let mut signature = Signature::new(CallConv::SystemV);
+    let isa = isa()?;
+    let mut signature = Signature::new(convention(&isa));
     signature.params.push(AbiParam::new(types::I64));
     signature.returns.push(AbiParam::new(types::I64));
     let mut function =
         Function::with_name_signature(UserFuncName::user(0, entry as u32), signature);
-    stages::emit(program, schedule, entry, &mut function, context, isa()?.frontend_config());
+    stages::emit(program, schedule, entry, &mut function, context, isa.frontend_config());
     Ok(function)
 }
 

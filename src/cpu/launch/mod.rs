@@ -11,9 +11,11 @@ mod pieces;
 mod select;
 mod sweep;
 mod tree;
+mod waiting;
 
 pub use partial::Partial;
 pub use pieces::Pieces;
+pub use waiting::{Needs, Waiting};
 
 use super::layout::Layout;
 use super::memory::{Buffer, Pool};
@@ -24,6 +26,7 @@ use crate::loops::program::Space;
 use crate::reduce::{Family, Preference, Reduction};
 use crate::view::{View, ViewMut};
 use lists::Lists;
+use std::sync::atomic::{AtomicBool, Ordering};
 use sweep::Sweep;
 use tree::Tree;
 
@@ -71,15 +74,34 @@ pub struct Job<'a, T> {
     pub columns: usize,
     /// Number of the first of them among the columns of the whole reduction: a multiple of the schedule's tile.
     pub first: usize,
+    /// Number of the first row, where the formula has row numbers.
+    pub first_row: usize,
     /// Where the arrays have more columns than take part: those that do, `columns` of them.
     pub pieces: Option<Pieces<'a>>,
     /// For selections what they keep.
     pub selection: Option<Selection>,
     /// Where the work runs.
     pub threads: Threads<'a>,
+    /// Set by whoever wants no result any more; looked at between groups of rows of a call whose columns come in pieces.
+    pub cancel: Option<&'a AtomicBool>,
+}
+
+impl Threads<'_> {
+    /// How many threads there are.
+    pub fn count(self) -> usize {
+        match self {
+            Threads::One => 1,
+            Threads::Current => rayon::current_num_threads(),
+            Threads::Own(pool) => pool.current_num_threads(),
+        }
+    }
 }
 
 impl<T: Sync> Job<'_, T> {
+    fn is_cancelled(&self) -> bool {
+        self.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+
     /// Run `work` where the job says, with the number of threads that it may use; small jobs stay on the calling thread.
     pub fn on_threads<R: Send>(&self, work: impl FnOnce(usize) -> R + Send) -> R {
         let small = self.rows.saturating_mul(self.columns.max(1)) < SMALL;

@@ -184,7 +184,11 @@ impl<C: Real> Launcher<C> {
         match (partial, selection) {
             (Partial::Selected(values, indices), Some(selection)) => {
                 let lists = Lists::from_parts(values.clone(), indices.clone(), selection);
-                super::select::finish(rows, columns, None, &lists, &mut out, selection);
+                let seen = |row: usize, most: usize| match &self.layout().keep {
+                    None => columns.min(most),
+                    Some(keep) => keep.count(row, 0..columns, most),
+                };
+                super::select::finish(rows, seen, None, &lists, &mut out, selection);
             }
             (Partial::Sums(nodes), _) => self.finish_sums(nodes, rows, &mut out),
             _ => unreachable!("partial results of one kernel are of one family"),

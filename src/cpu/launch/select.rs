@@ -10,13 +10,14 @@ use crate::cpu::stages::Pairs;
 use crate::dtype::{Element, Real};
 use crate::reduce::Preference;
 use crate::schedule::Lanes;
+use std::ops::Range;
 
 /// A group of rows whose values are selected.
 pub(super) struct Selecting<'a, 's, T, C> {
     pub(super) sweep: &'a Sweep<'s, T, C>,
     pub(super) selection: Selection,
     /// Rows of the group.
-    pub(super) rows: usize,
+    pub(super) rows: Range<usize>,
 }
 
 /// Rows with a hit in a chunk, as a part of all, up to which each is searched alone: beyond, it is faster to search column after
@@ -49,12 +50,16 @@ impl<T: Element, C: Real> Selecting<'_, '_, T, C> {
         let lanes = sweep.layout.pair_state_len() / sweep.layout.slots.state as usize;
         let per_pair = if self.by_rows() { lanes } else { 1 };
         let dim = self.selection.dim;
-        for unit in 0..sweep.units(self.rows) {
+        for unit in 0..sweep.units(self.rows.len()) {
+            let kept = sweep.kept_columns(unit, &self.rows, tile);
+            if kept.is_empty() {
+                continue;
+            }
             let first_row = if self.by_rows() { unit * lanes } else { unit };
             let state = worker.state.as_mut_slice();
             self.thresholds(first_row, lanes, lists, state);
-            let mut at = 0;
-            while at < columns.len() {
+            let mut at = kept.start;
+            while at < kept.end {
                 let done = sweep.stages.pair(Pairs {
                     param: sweep.param,
                     row: sweep.unit_row(row, unit),
@@ -62,7 +67,7 @@ impl<T: Element, C: Real> Selecting<'_, '_, T, C> {
                     state,
                     tile: worker.tile.as_mut_slice(),
                     scratch: worker.scratch.as_mut_slice(),
-                    columns: at..columns.len(),
+                    columns: at..kept.end,
                 });
                 at += done.columns;
                 if !done.hit {
@@ -100,7 +105,7 @@ impl<T: Element, C: Real> Selecting<'_, '_, T, C> {
         for (d, slot) in state.chunks_exact_mut(lanes).take(dim).enumerate() {
             if self.by_rows() {
                 for (r, lane) in slot.iter_mut().enumerate() {
-                    let is_row = first_row + r < self.rows;
+                    let is_row = first_row + r < self.rows.len();
                     // Nothing reaches NaN, so lanes without a row never stop the kernel.
                     *lane =
                         if is_row { lists.threshold((first_row + r) * dim + d) } else { C::NAN };
@@ -156,11 +161,11 @@ impl<C: Real> Chunk<'_, C> {
     }
 }
 
-/// Lists to results. Where none of the `columns` had a number, the slots that they would have filled are NaN. With pieces the lists
+/// Lists to results. Where none of the columns that `seen` counts for a row had a number, the slots that they would have filled are NaN. With pieces the lists
 /// have places, which are in the order of the columns.
 pub(super) fn finish<T: Element, C: Real>(
     rows: usize,
-    columns: usize,
+    seen: impl Fn(usize, usize) -> usize,
     pieces: Option<Pieces<'_>>,
     lists: &Lists<C>,
     out: &mut Out<'_, T>,
@@ -171,6 +176,7 @@ pub(super) fn finish<T: Element, C: Real>(
         for d in 0..dim {
             let (values, indices) = lists.list(r * dim + d);
             let any_number = indices.first().is_some_and(|index| *index != MISSING);
+            let columns = if any_number { 0 } else { seen(r, values.len()) };
             for (k, (value, index)) in values.iter().zip(indices).enumerate() {
                 let value = match preference {
                     _ if k < columns && !any_number => C::NAN,

@@ -11,6 +11,7 @@ use super::{
     Worker,
 };
 use crate::dtype::{Element, Real};
+use crate::loops::keep::Holds;
 use crate::loops::program::Space;
 use crate::schedule::{LANES_OVER_COLUMNS, Lanes};
 use crate::view::View;
@@ -73,11 +74,28 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         panel: &mut Buffer<C>,
         waiting: &mut Vec<Group<C>>,
     ) {
+        self.begin(rows.clone(), waiting);
+        self.more(rows, tiles, held, panel, waiting);
+    }
+
+    /// Groups of `rows` that have seen no column.
+    pub(super) fn begin(&self, rows: Range<usize>, waiting: &mut Vec<Group<C>>) {
         waiting.resize_with(rows.len().div_ceil(self.group_rows), Group::default);
         for (g, group) in waiting.iter_mut().enumerate() {
             let first = rows.start + g * self.group_rows;
             self.clear(group, first..rows.end.min(first + self.group_rows));
         }
+    }
+
+    /// Go on accumulating in groups that have seen other tiles, `held` tiles at a time.
+    pub(super) fn more(
+        &self,
+        rows: Range<usize>,
+        tiles: Range<usize>,
+        held: usize,
+        panel: &mut Buffer<C>,
+        waiting: &mut [Group<C>],
+    ) {
         panel.resize(held.min(tiles.len()) * self.layout.col_len());
         for start in tiles.clone().step_by(held) {
             let range = start..tiles.end.min(start + held);
@@ -110,6 +128,7 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
                     self.pack_columns(view, input, columns.clone(), slots);
                 }
             }
+            self.pack_numbers(columns.clone(), slots);
             let scratch = worker.scratch.as_mut_slice();
             self.stages.col(self.param, slots, 0..columns.len(), scratch);
         }
@@ -130,6 +149,25 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         };
         for (at, columns) in pieces.columns(places) {
             pack::points(view, input, columns.start, columns.len(), &mut slots[at..], stride);
+        }
+    }
+
+    /// Pack the numbers of a tile's columns.
+    fn pack_numbers(&self, places: Range<usize>, slots: &mut [C]) {
+        let stride = self.layout.schedule.column_stride();
+        for index in self.layout.indices.iter().filter(|index| index.space == Space::Col) {
+            let slot = &mut slots[index.base as usize * stride..];
+            for (value, place) in slot.iter_mut().zip(places.clone()) {
+                *value = pack::number(index, self.column_number(place));
+            }
+        }
+    }
+
+    /// The number among all columns of the column at a place of the job's.
+    fn column_number(&self, place: usize) -> usize {
+        match self.job.pieces {
+            Some(pieces) => pieces.column(place),
+            None => self.job.first + place,
         }
     }
 
@@ -179,6 +217,7 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
                 let others = tiles.clone();
                 self.fork(|| self.partly(a, tiles, left), || self.partly(b, others, right));
             }
+            None if self.job.is_cancelled() => {}
             None => self.tiles(rows, tiles, &mut groups[0], self.splits),
         }
     }
@@ -237,15 +276,29 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         let mut row = std::mem::take(&mut worker.row);
         self.pack_rows(rows.clone(), &mut row, worker.scratch.as_mut_slice());
         let len = self.layout.col_len();
-        for tile in tiles {
+        let mut tile = tiles.start;
+        while tile < tiles.end {
+            if let Some(height) = self.left_out(&rows, tile, tiles.end) {
+                if self.job.selection.is_none() {
+                    self.nothing(
+                        rows.len(),
+                        Place { first: tile as u64, height },
+                        group,
+                        &mut worker,
+                    );
+                }
+                tile += 1 << height;
+                continue;
+            }
             let col = &self.panel[(tile - self.first_tile) * len..][..len];
             match self.job.selection {
-                None => self.sum_tile(rows.len(), tile, col, row.as_slice(), group, &mut worker),
+                None => self.sum_tile(rows.clone(), tile, col, row.as_slice(), group, &mut worker),
                 Some(selection) => {
-                    let block = Selecting { sweep: self, selection, rows: rows.len() };
+                    let block = Selecting { sweep: self, selection, rows: rows.clone() };
                     block.tile(tile, col, row.as_slice(), &mut group.lists, &mut worker);
                 }
             }
+            tile += 1;
         }
         worker.row = row;
         self.workers.give(worker);
@@ -267,7 +320,89 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
                     pack::pad_rows(input, count, slots, block);
                 }
             }
+            for index in self.layout.indices.iter().filter(|index| index.space == Space::Row) {
+                let lanes = &mut slots[index.base as usize * block..][..block];
+                for (lane, value) in lanes.iter_mut().enumerate() {
+                    let row = self.job.first_row + first + lane.min(count - 1);
+                    *value = pack::number(index, row);
+                }
+            }
             self.stages.row(self.param, slots, scratch);
+        }
+    }
+
+    /// The node of a tile and those after it none of whose pairs with some rows takes part: its height.
+    fn left_out(&self, rows: &Range<usize>, tile: usize, end: usize) -> Option<u32> {
+        self.layout.keep.as_ref()?;
+        let nothing = |height: u32| {
+            let columns =
+                self.columns_of(tile).start..self.columns_of(tile + (1 << height) - 1).end;
+            self.holds(rows, columns) == Holds::None
+        };
+        let fits = |height: u32| tile.is_multiple_of(1 << height) && tile + (1 << height) <= end;
+        let largest = (0..usize::BITS - 1).take_while(|height| fits(*height)).last()?;
+        (0..=largest).rev().find(|height| nothing(*height))
+    }
+
+    /// For how many pairs of rows and columns of the job the condition holds; neither is empty.
+    fn holds(&self, rows: &Range<usize>, columns: Range<usize>) -> Holds {
+        let Some(keep) = &self.layout.keep else { return Holds::All };
+        let first = self.job.first_row;
+        let rows = first + rows.start..first + rows.end;
+        let Some(pieces) = self.job.pieces else {
+            return keep
+                .holds(&rows, &(self.job.first + columns.start..self.job.first + columns.end));
+        };
+        let mut all = pieces.columns(columns).map(|(_, columns)| keep.holds(&rows, &columns));
+        let Some(known) = all.next() else { return Holds::None };
+        if all.all(|holds| holds == known) { known } else { Holds::Some }
+    }
+
+    /// The columns of a tile, counted from its first, around all pairs of a unit that take part: whole chunks.
+    pub(super) fn kept_columns(
+        &self,
+        unit: usize,
+        rows: &Range<usize>,
+        tile: usize,
+    ) -> Range<usize> {
+        let columns = self.columns_of(tile);
+        let all = 0..columns.len();
+        let first = rows.start + unit * self.unit_rows();
+        let rows = first..rows.end.min(first + self.unit_rows());
+        match self.holds(&rows, columns.clone()) {
+            Holds::All => return all,
+            Holds::None => return 0..0,
+            Holds::Some => {}
+        }
+        let chunk = self.layout.schedule.chunk as usize;
+        let chunks = || all.clone().step_by(chunk).map(|at| at..columns.len().min(at + chunk));
+        let some = |at: &Range<usize>| {
+            let columns = columns.start + at.start..columns.start + at.end;
+            self.holds(&rows, columns) != Holds::None
+        };
+        let first = chunks().find(some);
+        let last = chunks().rev().find(some);
+        first.zip(last).map_or(0..0, |(first, last)| first.start..last.end)
+    }
+
+    /// Accumulators of nothing, for tiles none of whose pairs takes part.
+    fn nothing(&self, rows: usize, place: Place, group: &mut Group<C>, worker: &mut Worker<C>) {
+        let units = self.units(rows);
+        let node = group.tree.open(place, units * self.layout.pair_state_len());
+        self.identity(node, units);
+        group.tree.settle(&mut |state, other| worker.merge(self, state, other));
+    }
+
+    /// How many columns the pairs of a row that take part have, up to `most`.
+    fn seen(&self, row: usize, most: usize) -> usize {
+        let Job { columns, pieces, first, first_row, .. } = *self.job;
+        let Some(keep) = &self.layout.keep else { return columns.min(most) };
+        let count = |columns| keep.count(first_row + row, columns, most);
+        match pieces {
+            None => count(first..first + columns),
+            Some(pieces) => {
+                pieces.columns(0..columns).map(|(_, c)| count(c)).sum::<usize>().min(most)
+            }
         }
     }
 
@@ -296,18 +431,21 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
 
     fn sum_tile(
         &self,
-        rows: usize,
+        rows: Range<usize>,
         tile: usize,
         col: &[C],
         row: &[C],
         group: &mut Group<C>,
         worker: &mut Worker<C>,
     ) {
-        let (units, len) = (self.units(rows), self.layout.pair_state_len());
-        let columns = self.columns_of(tile).len();
+        let (units, len) = (self.units(rows.len()), self.layout.pair_state_len());
         let node = group.tree.open(Place { first: tile as u64, height: 0 }, units * len);
         self.identity(node, units);
         for unit in 0..units {
+            let columns = self.kept_columns(unit, &rows, tile);
+            if columns.is_empty() {
+                continue;
+            }
             self.stages.pair(Pairs {
                 param: self.param,
                 row: self.unit_row(row, unit),
@@ -315,7 +453,7 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
                 state: &mut node[unit * len..][..len],
                 tile: worker.tile.as_mut_slice(),
                 scratch: worker.scratch.as_mut_slice(),
-                columns: 0..columns,
+                columns,
             });
         }
         group.tree.settle(&mut |state, other| worker.merge(self, state, other));
@@ -337,8 +475,9 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
     fn finish(&self, rows: Range<usize>, group: &mut Group<C>, mut out: Out<'_, T>) {
         match self.job.selection {
             Some(selection) => {
-                let Job { columns, pieces, .. } = *self.job;
-                select::finish(rows.len(), columns, pieces, &group.lists, &mut out, selection);
+                let seen = |row: usize, most: usize| self.seen(rows.start + row, most);
+                let pieces = self.job.pieces;
+                select::finish(rows.len(), seen, pieces, &group.lists, &mut out, selection);
             }
             None => self.finish_sums(rows, group, &mut out),
         }

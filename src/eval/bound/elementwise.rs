@@ -94,6 +94,11 @@ impl Arithmetic for Rounding {
         Bounded { value, low: end(|t| t.low), high: end(|t| t.high) }
     }
 
+    fn is_true(&self, value: Bounded) -> bool {
+        debug_assert!(value.is_exact(), "conditions are on integers");
+        value.value != 0.0
+    }
+
     fn one_hot(&self, f: Bounded, k: usize) -> Bounded {
         let value = scalar::Plain.one_hot(f.value, k);
         let shifted = self.total(f, Bounded::exact(0.5));
@@ -183,6 +188,9 @@ impl Rounding {
         if !value.is_finite() {
             return Bounded::unknown(value);
         }
+        if f.is_either_zero() || g.is_either_zero() {
+            return Bounded { value, ..Bounded::EITHER_ZERO };
+        }
         let result = Bounded::hull(value, ends);
         let exact = f.is_exact() && g.is_exact() && self.holds(value);
         let product_is_exact = f.value.mul_add(g.value, -value) == 0.0
@@ -224,6 +232,9 @@ impl Rounding {
         if !value.is_finite() {
             return Bounded::unknown(value);
         }
+        if value == 0.0 && (f.is_either_zero() || g.is_either_zero()) {
+            return Bounded { value, ..Bounded::EITHER_ZERO };
+        }
         let is_exact = f.is_exact() && g.is_exact() && two_sum_error(f.value, g.value) == 0.0;
         if is_exact && self.holds(value) {
             return Bounded::exact(value);
@@ -240,7 +251,7 @@ impl Rounding {
             return Bounded::unknown(value);
         }
         let signed = |x: Bounded| x.low > 0.0 || x.high < 0.0;
-        if g.value == 0.0 && g.low.is_sign_negative() != g.high.is_sign_negative() {
+        if g.is_either_zero() {
             return Bounded::unknown(value);
         }
         if !(f.is_finite() && g.is_finite()) || (g.is_exact() && g.value == 0.0) {
@@ -413,6 +424,7 @@ pub(super) struct Sum {
     /// The terms that are not finite, summed.
     beyond: f64,
     any_beyond: bool,
+    any_nan: bool,
     any_unknown: bool,
     /// Whether some term is not -0. A sum of nothing else is -0, or +0 where summation began with that.
     any_else: bool,
@@ -428,6 +440,7 @@ impl Default for Sum {
             grid: Some(grid(0.0)),
             beyond: 0.0,
             any_beyond: false,
+            any_nan: false,
             any_unknown: false,
             any_else: false,
             count: 0.0,
@@ -444,23 +457,25 @@ impl Sum {
             self.any_unknown = true;
         } else if !term.is_finite() {
             self.any_beyond = true;
+            self.any_nan |= term.is_nan();
             self.beyond += term.value;
         } else {
             self.low += term.low;
             self.high += term.high;
             self.magnitudes += term.magnitude();
-            let own = term.is_exact().then(|| grid(term.value));
+            let own = (term.low == term.high).then(|| grid(term.value));
             self.grid = self.grid.zip(own).map(|(a, b)| a.min(b));
         }
     }
 
     /// The sum whose value is `value`, after at most `height` additions of every term.
     pub(super) fn bounded(&self, rounding: &Rounding, value: f64, height: f64) -> Bounded {
-        if self.any_unknown && !self.beyond.is_nan() {
-            return Bounded::unknown(value);
-        }
-        if self.beyond.is_nan() {
+        if self.any_nan {
             return Bounded::exact(f64::NAN);
+        }
+        // Infinities of both signs cancel to NaN, unless one is a product that a fused multiply-add never rounds to infinity.
+        if self.any_unknown || self.beyond.is_nan() {
+            return Bounded::unknown(value);
         }
         if self.magnitudes > rounding.largest / 2.0 {
             return Bounded::unknown(value);
@@ -469,7 +484,7 @@ impl Sum {
             return Bounded::exact(self.beyond);
         }
         if !self.any_else && self.count > 0.0 {
-            return Bounded { value, low: -0.0, high: 0.0 };
+            return Bounded { value, ..Bounded::EITHER_ZERO };
         }
         if self.grid.is_some_and(|grid| rounding.sums_exactly(grid, self.magnitudes)) {
             return Bounded::exact(self.low);

@@ -36,9 +36,18 @@ impl Bounded {
         Self { value, low: a.min(b).min(value), high: a.max(b).max(value) }
     }
 
-    /// Whether every engine must have this very number.
+    /// Whether every engine must have this very number. A zero of either sign is not one: dividing by it gives either infinity.
     pub fn is_exact(&self) -> bool {
-        self.low == self.high || self.is_nan()
+        (self.low == self.high && !self.is_either_zero()) || self.is_nan()
+    }
+
+    /// Zero, of a sign that depends on how a sum was begun.
+    pub(super) const EITHER_ZERO: Bounded = Bounded { value: 0.0, low: -0.0, high: 0.0 };
+
+    /// Whether it is a zero of a sign that engines may differ in.
+    pub(super) fn is_either_zero(&self) -> bool {
+        let is_zero = self.low == 0.0 && self.high == 0.0;
+        is_zero && self.low.is_sign_negative() != self.high.is_sign_negative()
     }
 
     /// Whether it is NaN on every engine.
@@ -139,10 +148,10 @@ impl Rounding {
         let mut low = x.low - away(x.low);
         let mut high = x.high + away(x.high);
         if x.low >= 0.0 {
-            low = low.max(0.0);
+            low = if x.low == 0.0 { x.low } else { low.max(0.0) };
         }
         if x.high <= 0.0 {
-            high = high.min(0.0);
+            high = if x.high == 0.0 { x.high } else { high.min(-0.0) };
         }
         // Within a factor of the limit a fused multiply-add may still come back.
         if low > CERTAINLY_BEYOND * self.largest {

@@ -18,7 +18,7 @@ mod reduction;
 mod tests;
 
 use super::nodes::Nodes;
-use super::{Matrix, Task};
+use super::{Matrix, Numbers, Task};
 pub use interval::Bounded;
 use interval::Rounding;
 use rayon::prelude::*;
@@ -53,7 +53,7 @@ pub struct Bounds {
 /// # Panics
 /// If an argument does not have the shape that the formula says.
 pub fn reduce(task: &Task<'_>, tree: Tree) -> Bounds {
-    let nodes = task.nodes(Rounding::of(task.float));
+    let nodes = task.nodes(Rounding::of(task.float), Numbers::default());
     let (rows, dim) = (task.output_rows(), task.output_dim());
     let results: Vec<(Vec<Bounded>, Vec<i64>)> = (0..rows)
         .into_par_iter()
@@ -76,7 +76,7 @@ pub fn reduce(task: &Task<'_>, tree: Tree) -> Bounds {
 /// # Panics
 /// If there is no such pair, or an argument does not have the shape that the formula says.
 pub fn pair(task: &Task<'_>, row: usize, column: usize) -> Vec<Bounded> {
-    let mut nodes: Nodes<'_, Rounding> = task.nodes(Rounding::of(task.float));
+    let mut nodes: Nodes<'_, Rounding> = task.nodes(Rounding::of(task.float), Numbers::default());
     nodes.enter_row(row);
     nodes.enter_column(column);
     nodes.value(task.root()).to_vec()

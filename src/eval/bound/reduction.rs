@@ -24,7 +24,9 @@ pub(super) fn row(
 fn sum(task: &Task<'_>, nodes: &mut Nodes<'_, Rounding>, tree: Tree) -> Vec<Bounded> {
     let mut sums = vec![(Total::default(), Sum::default()); task.output_dim()];
     for column in 0..task.columns() {
-        nodes.enter_column(column);
+        if !nodes.enter_column(column) {
+            continue;
+        }
         for ((total, sum), f) in sums.iter_mut().zip(nodes.value(task.root())) {
             total.add(f.value);
             sum.add(*f);
@@ -55,7 +57,9 @@ fn extent(task: &Task<'_>, nodes: &mut Nodes<'_, Rounding>) -> Extent {
     let none = Bounded::exact(f64::NEG_INFINITY);
     let mut extent = Extent { largest: none, any_nan: false, any_unknown: false };
     for column in 0..task.columns() {
-        nodes.enter_column(column);
+        if !nodes.enter_column(column) {
+            continue;
+        }
         let f = nodes.value(task.root())[0];
         extent.any_nan |= f.is_nan();
         extent.any_unknown |= f.is_unknown();
@@ -81,7 +85,9 @@ fn exponential(task: &Task<'_>, nodes: &mut Nodes<'_, Rounding>, tree: Tree) -> 
     let (mut any_odd_top, mut any_odd_weight) = (vec![false; dim], vec![false; dim]);
     let rounding = nodes.arithmetic();
     for column in 0..task.columns() {
-        nodes.enter_column(column);
+        if !nodes.enter_column(column) {
+            continue;
+        }
         let f = nodes.value(task.root())[0];
         let factor = term(&rounding, f, base, tree);
         let value = (f.value - base).exp();
@@ -206,7 +212,9 @@ fn selection(task: &Task<'_>, nodes: &mut Nodes<'_, Rounding>) -> (Vec<Bounded>,
         || Ends { value: best(), low: best(), high: best(), any_unknown: false, any_number: false };
     let mut components: Vec<Ends> = (0..dim).map(|_| ends()).collect();
     for column in 0..task.columns() {
-        nodes.enter_column(column);
+        if !nodes.enter_column(column) {
+            continue;
+        }
         for (ends, f) in components.iter_mut().zip(nodes.value(task.root())) {
             ends.value.insert(if f.is_nan() { f64::NAN } else { f.value }, column);
             ends.low.insert(f.low, column);

@@ -47,6 +47,10 @@ impl Arithmetic for Single {
         scalar::Plain.extremum(op, &wide) as f32
     }
 
+    fn is_true(&self, value: f32) -> bool {
+        value != 0.0
+    }
+
     fn one_hot(&self, f: f32, k: usize) -> f32 {
         if (f + 0.5).trunc() == k as f32 { 1.0 } else { 0.0 }
     }
@@ -157,7 +161,7 @@ fn every_operation_is_bounded_at_a_pair() {
                 m: 1,
                 n: 1,
             };
-            let mut single = task.nodes(Single);
+            let mut single = task.nodes(Single, Numbers::default());
             single.enter_row(0);
             single.enter_column(0);
             let bounds = pair(&task, 0, 0);
@@ -199,6 +203,59 @@ fn small_integers_are_exact() {
             assert!(bounded.is_exact(), "{bounded:?}");
         }
     }
+}
+
+#[test]
+fn zeros_keep_their_sign() {
+    let at = |f: &str, x: f64| {
+        let formula = typing::formula(f, None, &["x = Vi(1)", "y = Vj(1)"]).expect("a formula");
+        let inputs = [Matrix::new(1, 1, vec![x]), Matrix::new(1, 1, vec![1.0])];
+        let task = Task {
+            formula: &formula,
+            rows: Category::I,
+            reduction: Reduction::Sum,
+            float: Float::F64,
+            inputs: &inputs,
+            m: 1,
+            n: 1,
+        };
+        pair(&task, 0, 0)[0]
+    };
+    // A product of a number that is not exact and a zero.
+    let quotient = at("y / (Exp(x) * (x - x*y))", 0.3);
+    assert!(quotient.is_exact() && quotient.value == f64::INFINITY, "{quotient:?}");
+    let quotient = at("y / (Exp(x) * (-(x - x*y)))", 0.3);
+    assert!(quotient.is_exact() && quotient.value == f64::NEG_INFINITY, "{quotient:?}");
+    // A sum of zeros of sign minus may have begun with either, and so may what is made of it.
+    for f in [
+        "y / Sum(Concat(x, x*y))",
+        "y / (2 * Sum(Concat(x, x*y)))",
+        "y / (x + Sum(Concat(x, x*y)))",
+    ] {
+        assert!(at(f, -0.0).is_unknown(), "{f}: {:?}", at(f, -0.0));
+    }
+}
+
+#[test]
+fn products_beyond_the_largest_number_cancel_infinities_or_not() {
+    let formula = typing::formula("x | y", None, &["x = Vi(2)", "y = Vj(2)"]).expect("a formula");
+    let at = |x: [f64; 2], y: [f64; 2]| {
+        let inputs = [Matrix::new(1, 2, x.to_vec()), Matrix::new(1, 2, y.to_vec())];
+        let task = Task {
+            formula: &formula,
+            rows: Category::I,
+            reduction: Reduction::Sum,
+            float: Float::F32,
+            inputs: &inputs,
+            m: 1,
+            n: 1,
+        };
+        pair(&task, 0, 0)[0]
+    };
+    // -inf, and 1e60, which is infinite in float32 unless it is added before it is rounded.
+    assert!(at([f64::NEG_INFINITY, 1e30], [1.0, 1e30]).is_unknown());
+    assert!(at([f64::NAN, 1e30], [1.0, 1e30]).is_nan());
+    assert!(at([f64::INFINITY, 1e30], [1.0, 1e30]).is_exact());
 }
 
 #[test]

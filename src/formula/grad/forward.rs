@@ -9,8 +9,8 @@ impl Graph {
     /// The derivative of f by the variable node v in the direction u, of v's dim; zero if v does not occur.
     pub(in crate::formula) fn diff(&mut self, f: NodeId, v: NodeId, u: NodeId) -> Built {
         let position = self.position(v).expect("a variable was checked for");
-        let depends = self.dependents(f, position);
-        let needed = self.ancestors(f);
+        let depends = self.dependents(f, position)?;
+        let needed = self.ancestors(f)?;
         let mut changes: Vec<Option<NodeId>> = vec![None; depends.len()];
         for k in 0..depends.len() {
             let node = NodeId(k as u32);
@@ -27,7 +27,8 @@ impl Graph {
     }
 
     /// For every node up to `f`: whether f is computed from it.
-    fn ancestors(&self, f: NodeId) -> Vec<bool> {
+    fn ancestors(&mut self, f: NodeId) -> Result<Vec<bool>, Refusal> {
+        self.step_walk(f)?;
         let mut needed = vec![false; f.index() + 1];
         needed[f.index()] = true;
         for k in (0..=f.index()).rev() {
@@ -37,7 +38,7 @@ impl Graph {
                 }
             }
         }
-        needed
+        Ok(needed)
     }
 
     /// The change of a node from those of its operands; `None` for none.
@@ -73,6 +74,7 @@ impl Graph {
     fn carried(&mut self, node: NodeId, k: usize, t: NodeId) -> Result<Option<NodeId>, Refusal> {
         let (op, args) = self.parts_of(node);
         let (op, args) = (op.clone(), args.to_vec());
+        self.step(args.len())?;
         let dim = self.dim(node);
         Ok(Some(match &op {
             Op::Sum => self.reduced(Op::Sum, t)?,

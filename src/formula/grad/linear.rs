@@ -1,6 +1,6 @@
 //! Whether a formula is, by its structure, a linear map of one of its variables, and how it couples the components.
 
-use crate::formula::graph::Graph;
+use crate::formula::graph::{Graph, Refusal};
 use crate::formula::op::Op;
 use crate::formula::{Formula, NodeId};
 
@@ -31,7 +31,7 @@ pub enum Coupling {
 pub fn coupling(formula: &Formula, variable: u32) -> Option<Coupling> {
     let mut graph = Graph::of(formula);
     let (f, v) = (formula.roots[0], graph.variable(variable).ok()?);
-    let linear = v <= f && graph.is_linear(f, v);
+    let linear = v <= f && graph.is_linear(f, v).ok()?;
     linear.then(|| graph.coupling(f, v))
 }
 
@@ -50,13 +50,14 @@ enum Dependence {
 
 impl Graph {
     /// Whether f is a linear map of the variable node v.
-    pub(in crate::formula) fn is_linear(&self, f: NodeId, v: NodeId) -> bool {
+    pub(in crate::formula) fn is_linear(&mut self, f: NodeId, v: NodeId) -> Result<bool, Refusal> {
+        self.step_walk(f)?;
         let mut known: Vec<Dependence> = Vec::with_capacity(f.index() + 1);
         for k in 0..=f.index() {
             let node = NodeId(k as u32);
             known.push(if node == v { Dependence::Linear } else { self.dependence(node, &known) });
         }
-        matches!(known[f.index()], Dependence::Linear | Dependence::Zero)
+        Ok(matches!(known[f.index()], Dependence::Linear | Dependence::Zero))
     }
 
     fn dependence(&self, node: NodeId, known: &[Dependence]) -> Dependence {

@@ -12,7 +12,7 @@ mod reverse;
 mod slope;
 
 pub use linear::{Coupling, coupling};
-pub use outer::{Derivative, Direction, Extra, Outer, at_selected, derivative, on_diagonal};
+pub use outer::{Derivative, Direction, Extra, Outer, at_selected, derivative};
 
 use super::NodeId;
 use super::graph::{Built, Graph, Refusal};
@@ -21,14 +21,20 @@ use super::tensor::Product;
 
 impl Graph {
     /// For every node up to `f`: whether it depends on the argument at this position.
-    fn dependents(&self, f: NodeId, position: u32) -> Vec<bool> {
+    fn dependents(&mut self, f: NodeId, position: u32) -> Result<Vec<bool>, Refusal> {
+        self.step_walk(f)?;
         let mut depends: Vec<bool> = Vec::with_capacity(f.index() + 1);
         for k in 0..=f.index() {
             let (op, args) = self.parts_of(NodeId(k as u32));
             let own = *op == Op::Variable(position);
             depends.push(own || args.iter().any(|a| depends[a.index()]));
         }
-        depends
+        Ok(depends)
+    }
+
+    /// Count a walk over the nodes up to `f`, whose steps are short.
+    fn step_walk(&mut self, f: NodeId) -> Result<(), Refusal> {
+        self.step(f.index() / 8)
     }
 
     /// 1 in one component of `dim`.

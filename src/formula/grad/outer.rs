@@ -85,7 +85,8 @@ pub fn derivative(
         (Direction::Adjoint, Category::I | Category::J) => own,
         _ => rows,
     };
-    Ok(Derivative { formula: graph.finish(&[root]).map_err(refused)?, rows, extra })
+    let formula = graph.finish(&[root], formula.keep).map_err(refused)?;
+    Ok(Derivative { formula, rows, extra })
 }
 
 struct Summand {
@@ -164,18 +165,7 @@ pub fn at_selected(
 ) -> Result<Formula, Error> {
     let mut sum = Summand::gathered(formula, rows);
     let root = sum.selected(formula, component, variable).map_err(refused)?;
-    sum.graph.finish(&[root]).map_err(refused)
-}
-
-/// F where i = j: a formula of rows only, to be called with as many columns as rows.
-///
-/// # Errors
-/// None is known: it has no more parts than the formula.
-pub fn on_diagonal(formula: &Formula, rows: Category) -> Result<Formula, Error> {
-    let mut sum = Summand::gathered(formula, rows);
-    let moved = sum.moved(formula).map_err(refused)?;
-    let roots: Vec<NodeId> = formula.roots.iter().map(|root| moved[root.index()]).collect();
-    sum.graph.finish(&roots).map_err(refused)
+    sum.graph.finish(&[root], None).map_err(refused)
 }
 
 impl Summand {
@@ -190,10 +180,21 @@ impl Summand {
         Summand { graph: Graph::new(gathered.collect()), rows, extra: Vec::new() }
     }
 
-    /// The nodes of a formula made anew over these arguments.
-    fn moved(&mut self, formula: &Formula) -> Result<Vec<NodeId>, Refusal> {
+    /// The nodes that some roots of a formula need, made anew over these arguments.
+    fn moved(&mut self, formula: &Formula, roots: &[NodeId]) -> Result<Vec<NodeId>, Refusal> {
         let mut moved: Vec<NodeId> = Vec::with_capacity(formula.nodes.len());
-        for node in &formula.nodes {
+        let needed = formula.needed(roots);
+        for (node, needed) in formula.nodes.iter().zip(needed) {
+            if !needed {
+                // What only a weight or a condition is made of: the pairs are known.
+                moved.push(NodeId(0));
+                continue;
+            }
+            if matches!(node.op, Op::Index { .. }) {
+                // Gathered points have other numbers.
+                let what = "a selection whose formula has `IndexI` or `IndexJ`";
+                return Err(Refusal::NoDerivative(what));
+            }
             let args = node.args.iter().map(|a| moved[a.index()]).collect();
             moved.push(self.graph.node(node.op.clone(), args, node.dim.into())?);
         }
@@ -201,7 +202,7 @@ impl Summand {
     }
 
     fn selected(&mut self, formula: &Formula, component: u32, variable: u32) -> Built {
-        let moved = self.moved(formula)?;
+        let moved = self.moved(formula, &formula.roots[..1])?;
         let f = self.graph.extract(moved[formula.roots[0].index()], component, 1)?;
         let v = self.graph.variable(variable)?;
         let seed = self.argument(Extra::Seed, self.rows, 1)?;

@@ -10,7 +10,7 @@ impl Graph {
     /// The adjoint of the derivative of f by the variable node v, applied to the seed e of f's dim; zero if v does not occur.
     pub(in crate::formula) fn grad(&mut self, f: NodeId, v: NodeId, e: NodeId) -> Built {
         let position = self.position(v).expect("a variable was checked for");
-        let depends = self.dependents(f, position);
+        let depends = self.dependents(f, position)?;
         let mut adjoints: Vec<Option<NodeId>> = vec![None; depends.len()];
         adjoints[f.index()] = Some(e);
         for k in (0..depends.len()).rev() {
@@ -42,6 +42,7 @@ impl Graph {
     fn adjoint(&mut self, node: NodeId, k: usize, e: NodeId) -> Result<Option<NodeId>, Refusal> {
         let (op, args) = self.parts_of(node);
         let (op, args) = (op.clone(), args.to_vec());
+        self.step(args.len())?;
         let arg = args[k];
         let dim = self.dim(arg);
         Ok(Some(match &op {

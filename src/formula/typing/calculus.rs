@@ -46,7 +46,12 @@ impl Typer<'_> {
             Calculus::GradMatrix | Calculus::SumLin => {}
         }
         let is_map = matches!(rule, Calculus::Trace | Calculus::Adjoint | Calculus::SumLin);
-        if is_map && !self.graph.is_linear(f, v) {
+        let mut is_linear = true;
+        if is_map {
+            let walked = self.graph.is_linear(f, v);
+            is_linear = walked.map_err(|refusal| self.refused(refusal, span))?;
+        }
+        if !is_linear {
             let message = format!(
                 "{what} needs a linear map: `{}` is not linear in `{}`",
                 self.written(args[0]),

@@ -115,7 +115,7 @@ pub fn low_level(text: &str, aliases: &[&str]) -> Result<Option<LowLevel>, Error
     typer.run()?;
     let Typed::Reduced(k) = typer.typed[ast.root().index()] else { return Ok(None) };
     let reduced = typer.reduced.swap_remove(k);
-    let formula = finish(graph, &reduced.roots)?;
+    let formula = finish(graph, &reduced.roots, None)?;
     Ok(Some(LowLevel {
         reduction: reduced.name.to_owned(),
         k: reduced.k,

@@ -20,6 +20,8 @@ pub enum Rule {
     RatCst,
     IntInv,
     Zero,
+    IndexI,
+    IndexJ,
     Var,
     ClampInt,
     DiffClampInt,
@@ -82,6 +84,8 @@ impl Typer<'_> {
                 let dim = self.dim_argument(args[0])?;
                 self.make(span, |g| g.integer(0, dim))
             }
+            Rule::IndexI => self.make(span, |g| g.index(true)),
+            Rule::IndexJ => self.make(span, |g| g.index(false)),
             Rule::Var => self.variable(name, args, span),
             Rule::Identity => self.node_of(args[0]),
             Rule::ClampInt => {

@@ -50,7 +50,8 @@ pub(super) fn rewritten(formula: &Formula) -> Cow<'_, Formula> {
         moved.push(NodeId(nodes.len() as u32 - 1));
     }
     let roots = formula.roots.iter().map(|r| moved[r.index()]).collect();
-    Cow::Owned(Formula { nodes, roots, variables: formula.variables.clone() })
+    let keep = formula.keep.map(|keep| moved[keep.index()]);
+    Cow::Owned(Formula { nodes, roots, keep, variables: formula.variables.clone() })
 }
 
 fn push(

@@ -4,6 +4,7 @@
 //! whole node by whole node; [`steps`] then makes the passes of the reduction.
 
 mod exp2;
+mod indices;
 mod scalar;
 mod soft_dtw;
 mod stage;
@@ -11,14 +12,18 @@ mod steps;
 mod tensor;
 
 use super::builder::{Builder, Functions, Sharing};
+use super::keep::Keep;
 use super::program::{ArrayId, Program, Space};
 use crate::dtype::Float;
 use crate::formula::op::Op;
 use crate::formula::{Category, Formula, NodeId, Variability};
+use crate::limits;
 use crate::reduce::Reduction;
+use crate::span::Span;
 use stage::Lowering;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// How the terms of a sum are accumulated within a leaf of the merge tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,10 +72,48 @@ pub struct Lowered {
     pub program: Program,
     /// For each variable of the formula the array it is packed into; `None` if it is not used.
     pub inputs: Vec<Option<ArrayId>>,
+    /// Numbers of rows and columns that are packed beside them.
+    pub indices: Vec<IndexInput>,
+    /// The pairs that take part, where it is not all of them. The program leaves out the others by itself; where a condition holds for
+    /// none of the pairs at hand, the accumulators need not even be touched.
+    pub keep: Option<Keep>,
+}
+
+/// An array of one slot that is packed with `factor * number + offset`, exactly, for the number of a row or column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexInput {
+    /// In the space `Row` or `Col`.
+    pub array: ArrayId,
+    /// Times the number.
+    pub factor: i64,
+    /// What is added.
+    pub offset: i64,
+}
+
+/// A formula whose program would be larger than [`limits::PROGRAM_INSTRUCTIONS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLarge {
+    /// The part of the formula at which the limit was passed; empty if no text says it.
+    pub span: Span,
+    /// Whether that part stands in the weight only.
+    pub in_weight: bool,
+}
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the program of the formula has more than {} instructions",
+            limits::PROGRAM_INSTRUCTIONS
+        )
+    }
 }
 
 /// Lower a reduction of a formula.
-pub fn build(source: &Source<'_>) -> Lowered {
+///
+/// # Errors
+/// Where its program would be too large.
+pub fn build(source: &Source<'_>) -> Result<Lowered, TooLarge> {
     let formula: Cow<'_, Formula> = exp2::rewritten(source.formula);
     let mut lowering = Lowering::new(
         Builder::new(source.float, source.fma, source.functions),
@@ -78,12 +121,18 @@ pub fn build(source: &Source<'_>) -> Lowered {
         source.rows,
     );
     let inputs = declare_inputs(&mut lowering, source.rows);
+    let indices = indices::declare(&mut lowering, source.rows);
     hoist(&mut lowering, source.rows);
     steps::emit(&mut lowering, source);
+    if let Some(node) = lowering.full_at() {
+        let own = lowering.formula.needed(&lowering.formula.roots[..1]);
+        let span = lowering.formula.node(node).span;
+        return Err(TooLarge { span, in_weight: !own[node.index()] });
+    }
     let mut program = lowering.b.finish();
     super::dce::eliminate(&mut program);
     debug_assert_eq!(super::verify::verify(&program), Ok(()), "lowering keeps the program's rules");
-    Lowered { program, inputs }
+    Ok(Lowered { program, inputs, indices, keep: Keep::of(source.formula, source.rows) })
 }
 
 /// The space of the values that vary like this; `None` for pairs.
@@ -96,25 +145,9 @@ fn space(variability: Variability, rows: Category) -> Option<Space> {
     }
 }
 
-/// Nodes that some root needs, in table order.
-fn reachable(formula: &Formula) -> Vec<bool> {
-    let mut needed = vec![false; formula.nodes.len()];
-    for root in &formula.roots {
-        needed[root.index()] = true;
-    }
-    for k in (0..formula.nodes.len()).rev() {
-        if needed[k] {
-            for arg in &formula.nodes[k].args {
-                needed[arg.index()] = true;
-            }
-        }
-    }
-    needed
-}
-
 fn declare_inputs(l: &mut Lowering<'_>, rows: Category) -> Vec<Option<ArrayId>> {
     let formula = l.formula;
-    let needed = reachable(formula);
+    let needed = formula.needed(&formula.roots);
     let mut inputs = vec![None; formula.variables.len()];
     for (k, node) in formula.nodes.iter().enumerate() {
         let Op::Variable(position) = node.op else { continue };
@@ -139,7 +172,7 @@ fn printed_name(name: &str, position: u32) -> String {
 /// Store every node that a later stage uses, in the stage where it first can be computed.
 fn hoist(l: &mut Lowering<'_>, rows: Category) {
     let formula = l.formula;
-    let needed = reachable(formula);
+    let needed = formula.needed(&formula.roots);
     let stage_of = |id: NodeId| space(formula.node(id).variability, rows);
     let mut hoisted: BTreeMap<Space, Vec<NodeId>> = BTreeMap::new();
     let mut wanted = vec![false; formula.nodes.len()];
@@ -194,7 +227,7 @@ fn is_trivial(formula: &Formula, mut id: NodeId) -> bool {
     loop {
         let node = formula.node(id);
         match node.op {
-            Op::Variable(_) | Op::Constant(_) => return true,
+            Op::Variable(_) | Op::Constant(_) | Op::Index { .. } => return true,
             Op::Extract { .. } | Op::Broadcast => id = node.args[0],
             Op::Gather { ref axes, .. } if axes.len() == 1 => id = node.args[0],
             _ => return false,

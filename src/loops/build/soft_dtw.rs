@@ -45,6 +45,9 @@ impl Lowering<'_> {
         let mut total = self.b.float(0.0);
         let mut shares = vec![one; n * m];
         for k in (0..n * m).rev() {
+            if self.is_full(args[0]) {
+                break;
+            }
             let (i, j) = (k / m, k % m);
             let load = |this: &mut Self, array: usize, i: usize, j: usize| {
                 this.b.load(kept[array], Index::at((i * m + j) as u32))

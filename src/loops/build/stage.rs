@@ -28,8 +28,12 @@ pub(super) struct Lowering<'f> {
     temps: HashMap<NodeId, ArrayId>,
     /// Components of short nodes in this block.
     small: HashMap<NodeId, Vec<Value>>,
+    /// Indices of pairs: the slots of the row and of the column, whose sum they are.
+    numbers: HashMap<NodeId, (ArrayId, ArrayId)>,
     /// How many operands and roots refer to a node.
     uses: Vec<u32>,
+    /// The node at which the program became too large.
+    full_at: Option<NodeId>,
 }
 
 impl Index {
@@ -75,8 +79,16 @@ impl<'f> Lowering<'f> {
             arrays: HashMap::new(),
             temps: HashMap::new(),
             small: HashMap::new(),
+            numbers: HashMap::new(),
             uses,
+            full_at: None,
         }
+    }
+
+    /// The node at which the program became too large, if it did: it is of no use then.
+    pub(super) fn full_at(&self) -> Option<NodeId> {
+        let root = self.formula.roots[0];
+        self.full_at.or_else(|| self.b.is_full().then_some(root))
     }
 
     pub(super) fn dim(&self, node: NodeId) -> u32 {
@@ -97,6 +109,11 @@ impl<'f> Lowering<'f> {
     /// Declare that `array` holds the node from the next block on.
     pub(super) fn held(&mut self, node: NodeId, array: ArrayId) {
         self.arrays.insert(node, array);
+    }
+
+    /// Declare that a node is the sum of a row's and a column's slot.
+    pub(super) fn numbered(&mut self, node: NodeId, slots: (ArrayId, ArrayId)) {
+        self.numbers.insert(node, slots);
     }
 
     /// Forget that a node is held: the array's contents are no longer available to later blocks.
@@ -131,6 +148,9 @@ impl<'f> Lowering<'f> {
 
     /// Make every target available: its components known, stored, or computable on demand.
     pub(super) fn ensure(&mut self, targets: &[NodeId]) {
+        if self.full_at.is_some() {
+            return;
+        }
         let mut needed = BTreeSet::new();
         let mut stack: Vec<NodeId> = targets.to_vec();
         while let Some(node) = stack.pop() {
@@ -139,12 +159,16 @@ impl<'f> Lowering<'f> {
             }
         }
         for node in needed {
+            if self.full_at.is_some() {
+                return;
+            }
             if self.dim(node) <= UNROLL {
                 let values = self.unrolled(node);
                 self.small.insert(node, values);
             } else if self.wants_temp(node) {
                 self.materialise(node);
             }
+            self.is_full(node);
         }
     }
 
@@ -293,6 +317,10 @@ impl<'f> Lowering<'f> {
         if let Some(array) = self.temps.get(&node).or_else(|| self.arrays.get(&node)) {
             return Some(self.b.load(*array, index.clone()));
         }
+        if let Some((row, column)) = self.numbers.get(&node).copied() {
+            let (row, column) = (self.b.load(row, Index::at(0)), self.b.load(column, Index::at(0)));
+            return Some(self.b.add(row, column));
+        }
         if let Op::Constant(number) = &self.formula.node(node).op {
             let value = number.to_f64_for(self.b.float_type());
             return Some(self.b.float(value));
@@ -300,8 +328,19 @@ impl<'f> Lowering<'f> {
         None
     }
 
+    /// Whether the program is too large to go on: what is made from now on need not mean anything.
+    pub(super) fn is_full(&mut self, node: NodeId) -> bool {
+        if self.full_at.is_none() && self.b.is_full() {
+            self.full_at = Some(node);
+        }
+        self.full_at.is_some()
+    }
+
     /// Compute one component, and on the way those components of operands that are neither known nor stored.
     fn compute_at(&mut self, node: NodeId, index: &Index) -> Value {
+        if self.is_full(node) {
+            return self.b.float(0.0);
+        }
         let root = (node, index.clone());
         let mut known: HashMap<(NodeId, Index), Value> = HashMap::new();
         let mut stack = vec![root.clone()];
@@ -316,6 +355,9 @@ impl<'f> Lowering<'f> {
                 known.insert(key, value);
                 stack.pop();
                 continue;
+            }
+            if self.is_full(key.0) {
+                return self.b.float(0.0);
             }
             let operands = self.operands(key.0, &key.1);
             let missing: Vec<_> =

@@ -1,5 +1,6 @@
 //! The passes of each reduction family, with identity, merge and finish.
 
+use super::indices::{loaded_mask, selectable, stored_mask, term_of_kept};
 use super::stage::Lowering;
 use super::{Scheme, Source};
 use crate::dtype::Float;
@@ -55,6 +56,8 @@ fn summing_passes(
     factor: impl Fn(&mut Lowering<'_>) -> Option<Value>,
 ) {
     let (short, long): (Vec<&Sums>, Vec<&Sums>) = outputs.iter().partition(|s| s.dim <= FUSED);
+    let kept = l.kept();
+    let kept_tile = kept.filter(|_| !long.is_empty()).map(|kept| stored_mask(l, kept));
     let scale = factor(l);
     let tile = match scale {
         Some(scale) if !long.is_empty() => {
@@ -89,13 +92,13 @@ fn summing_passes(
         .into_iter()
         .map(|(output, index, value)| {
             let term = scaled(l, scale, value);
-            (output, index, term)
+            (output, index, term_of_kept(l, kept, term))
         })
         .collect();
     let pair = l.end_block(Sharing::Kept);
     let accumulators = terms
         .iter()
-        .flat_map(|(output, index, term)| accumulate(l, output, index, *term))
+        .flat_map(|(output, index, term)| accumulate(l, output, index, *term, kept))
         .collect();
     let step = l.end_block(Sharing::Fresh);
     if !(pair.is_empty() && step.is_empty()) {
@@ -111,8 +114,10 @@ fn summing_passes(
         let value = l.value_at(root, &Index::of(e));
         let scale = tile.map(|tile| l.b.load(tile, Index::at(0)));
         let term = scaled(l, scale, Some(value));
+        let kept = kept_tile.map(|tile| loaded_mask(l, tile));
+        let term = term_of_kept(l, kept, term);
         let pair = l.end_block(Sharing::Kept);
-        let accumulators = accumulate(l, output, &Index::of(e), term);
+        let accumulators = accumulate(l, output, &Index::of(e), term, kept);
         let step = l.end_block(Sharing::Fresh);
         l.b.enter_components(None);
         l.b.pass(Over::Columns, Some(e), pair, step, accumulators, None);
@@ -155,7 +160,13 @@ fn tile_leaves(l: &Lowering<'_>, root: NodeId) -> Vec<NodeId> {
 }
 
 /// Add a term to the running sum of a slot, by the scheme.
-fn accumulate(l: &mut Lowering<'_>, output: &Sums, index: &Index, term: Value) -> Vec<Accumulator> {
+fn accumulate(
+    l: &mut Lowering<'_>,
+    output: &Sums,
+    index: &Index,
+    term: Value,
+    kept: Option<Value>,
+) -> Vec<Accumulator> {
     let mut sum = l.b.accumulator(output.sum, index.clone(), output.start);
     let Some(lost) = output.lost else {
         sum.next = match l.b.def(term).inst {
@@ -166,6 +177,11 @@ fn accumulate(l: &mut Lowering<'_>, output: &Sums, index: &Index, term: Value) -
     };
     let mut compensation = l.b.accumulator(lost, index.clone(), Start::State);
     (sum.next, compensation.next) = compensated(l, sum.param, compensation.param, term);
+    if let Some(kept) = kept {
+        // Adding nothing may move a part of the sum to what it lost.
+        sum.next = l.b.select(kept, sum.next, sum.param);
+        compensation.next = l.b.select(kept, compensation.next, compensation.param);
+    }
     vec![sum, compensation]
 }
 
@@ -288,7 +304,11 @@ fn exponential(l: &mut Lowering<'_>, source: &Source<'_>) {
     outputs.push(sums(l, source, "sum", weight));
 
     // F of every column of the chunk, and its maximum.
-    let value = l.components(root)[0];
+    let mut value = l.components(root)[0];
+    if let Some(kept) = l.kept() {
+        let nothing = l.b.float(f64::NEG_INFINITY);
+        value = l.b.select(kept, value, nothing);
+    }
     let tile = l.b.array("f", Space::Tile, 1);
     l.b.store(tile, Index::at(0), value);
     let pair = l.end_block(Sharing::Kept);
@@ -389,8 +409,10 @@ fn selection(l: &mut Lowering<'_>, source: &Source<'_>) {
     };
     if dim <= FUSED {
         let mut values = l.components(root);
+        let kept = l.kept();
         for (k, value) in values.iter_mut().enumerate() {
             *value = if negate { l.b.neg(*value) } else { *value };
+            *value = selectable(l, kept, *value);
             l.b.store(tile, Index::at(k as u32), *value);
         }
         let pair = l.end_block(Sharing::Kept);
@@ -405,6 +427,7 @@ fn selection(l: &mut Lowering<'_>, source: &Source<'_>) {
             l.store(leaf, array);
             held.push((leaf, array));
         }
+        let kept = l.kept().map(|kept| stored_mask(l, kept));
         let pair = l.end_block(Sharing::Fresh);
         if !pair.is_empty() {
             l.b.pass(Over::Columns, None, pair, Vec::new(), Vec::new(), None);
@@ -416,6 +439,8 @@ fn selection(l: &mut Lowering<'_>, source: &Source<'_>) {
         l.b.enter_components(Some(e));
         let value = l.value_at(root, &Index::of(e));
         let value = if negate { l.b.neg(value) } else { value };
+        let kept = kept.map(|tile| loaded_mask(l, tile));
+        let value = selectable(l, kept, value);
         l.b.store(tile, Index::of(e), value);
         let pair = l.end_block(Sharing::Kept);
         let least = better(l, value, &Index::of(e));

@@ -76,6 +76,9 @@ impl Lowering<'_> {
         let width: u32 = inner.iter().map(|a| a.len).product();
         let count: u32 = outer.iter().map(|a| a.len).product();
         for k in 0..count {
+            if self.is_full(f) {
+                return;
+            }
             let digits = digits(k, outer.iter().map(|a| a.len));
             let offset = |step: fn(&Axis) -> u32| -> u32 {
                 digits.iter().zip(outer).map(|(digit, a)| digit * step(a)).sum()

@@ -16,7 +16,7 @@ fn program(text: &str, aliases: &[&str], reduction: Reduction, float: Float) -> 
         fma: float == Float::F32,
         functions: Functions::Intrinsic,
     };
-    build::build(&source).program
+    build::build(&source).expect("a program within its limit").program
 }
 
 #[test]

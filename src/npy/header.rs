@@ -1,10 +1,8 @@
-//! The `.npy` format: a total parser of its header, and a writer.
-//!
-//! Written here rather than taken from a crate because the tool needs three things together: float16, both byte orders, and
-//! arrays that stay in a mapped file. A header is untrusted text: it is read within a bound, and every number in it is
-//! checked before anything is allocated.
+//! What stands before the numbers of a `.npy` file. It is untrusted text: it is read within a bound, and every number in it is checked
+//! before anything is allocated.
 
-use genred::DType;
+use super::Number;
+use crate::dtype::DType;
 use std::io::{self, Read, Write};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
@@ -15,7 +13,7 @@ const ALIGNMENT: usize = 64;
 
 /// Which byte of a number comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
+pub enum Order {
     /// The least significant.
     Little,
     /// The most significant.
@@ -24,13 +22,13 @@ pub(crate) enum Order {
 
 impl Order {
     /// The order of this machine.
-    pub(crate) const NATIVE: Order =
+    pub const NATIVE: Order =
         if cfg!(target_endian = "little") { Order::Little } else { Order::Big };
 }
 
 /// Which index varies fastest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Memory {
+pub enum Memory {
     /// The last: row after row.
     C,
     /// The first: column after column.
@@ -39,23 +37,35 @@ pub(crate) enum Memory {
 
 /// What stands before the numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Header {
-    pub(crate) dtype: DType,
-    pub(crate) order: Order,
-    pub(crate) memory: Memory,
-    pub(crate) shape: Vec<usize>,
+pub struct Header {
+    /// Type of the numbers.
+    pub dtype: DType,
+    /// Order of the bytes of a number.
+    pub order: Order,
+    /// Order of the numbers.
+    pub memory: Memory,
+    /// Length of each axis.
+    pub shape: Vec<usize>,
     /// Bytes before the numbers.
-    pub(crate) start: usize,
+    pub start: usize,
     /// Bytes of the numbers.
-    pub(crate) bytes: usize,
+    pub bytes: usize,
 }
 
 impl Header {
     /// Read a header from the begin of a file; the numbers come next.
     ///
+    /// ```
+    /// let mut file = Vec::new();
+    /// genred::npy::write_header::<f32>(&mut file, &[2, 3])?;
+    /// let header = genred::npy::Header::read(&mut file.as_slice())?;
+    /// assert_eq!((header.shape_text().as_str(), header.bytes), ("(2, 3)", 24));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// What is wrong with it, to be said after the file's name.
-    pub(crate) fn read(file: &mut impl Read) -> Result<Header, String> {
+    pub fn read(file: &mut impl Read) -> Result<Header, String> {
         let mut take = |bytes: &mut [u8]| match file.read_exact(bytes) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Err("ends within its .npy header".to_owned())
@@ -95,7 +105,7 @@ impl Header {
     }
 
     /// The shape as Python writes it.
-    pub(crate) fn shape_text(&self) -> String {
+    pub fn shape_text(&self) -> String {
         tuple(&self.shape)
     }
 }
@@ -265,11 +275,12 @@ impl Scan<'_> {
     }
 }
 
-/// Write the header of an array of little-endian numbers, row after row: `descr` as NumPy writes it, `<f4`.
+/// Write the header of an array of little-endian numbers, row after row.
 ///
 /// # Errors
 /// Of writing.
-pub(crate) fn write_header(file: &mut impl Write, descr: &str, shape: &[usize]) -> io::Result<()> {
+pub fn write_header<T: Number>(file: &mut impl Write, shape: &[usize]) -> io::Result<()> {
+    let descr = T::DESCR;
     let mut text =
         format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {}, }}", tuple(shape));
     let fixed = MAGIC.len() + 4;

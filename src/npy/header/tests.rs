@@ -126,7 +126,7 @@ fn other_files_are_refused() {
 fn written_headers_are_aligned_and_read_back() {
     for shape in [vec![], vec![3], vec![1000, 2], vec![usize::MAX / 16, 1, 1], vec![1; 30]] {
         let mut file = Vec::new();
-        write_header(&mut file, "<f8", &shape).unwrap();
+        write_header::<f64>(&mut file, &shape).unwrap();
         assert_eq!(file.len() % ALIGNMENT, 0);
         assert_eq!(file.last(), Some(&b'\n'));
         let header = Header::read(&mut file.as_slice()).unwrap();

@@ -1,0 +1,180 @@
+//! What the costliest formulas take to compile, or to be refused: time and peak memory, each in a process of its own.
+//!
+//! `cargo bench --bench bombs [-- WORD ...]` prints a table of the bombs whose names have one of the words, and fails where one
+//! takes longer than [`SECONDS`] or more memory than [`MEBIBYTES`]. Each bomb is made as large as it is accepted, and as large as
+//! its text can be.
+
+#![allow(clippy::print_stdout, reason = "it prints a table")]
+
+mod bomb;
+
+use bomb::Bomb;
+use genred::cache::{Cache, Mode, Options};
+use genred::formula::{Category, table, typing};
+use genred::loops::build::{self, Scheme, Source};
+use genred::loops::builder::Functions;
+use genred::{Axis, Backend, Element, Error, Float, Genred};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+/// Time within which every formula is compiled or refused.
+const SECONDS: f64 = 1.0;
+/// Memory of a process that does it.
+const MEBIBYTES: f64 = 512.0;
+/// Time after which a process is ended.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Engines that every bomb meets, each in both types that kernels compute in.
+const ENGINES: [Backend; 3] = [Backend::Clif, Backend::Avx2, Backend::Avx512];
+const DTYPES: [&str; 2] = ["float32", "float64"];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let bombs = bomb::all(table::TABLE);
+    if let [one, number, terms, engine, dtype] = &args[..]
+        && one == "one"
+    {
+        let bomb = &bombs[number.parse::<usize>().expect("a number")];
+        let terms = terms.parse().expect("a number of terms");
+        alone(bomb, terms, Backend::from_name(engine).expect("an engine"), dtype);
+        return ExitCode::SUCCESS;
+    }
+    println!(
+        "{:28} {:>6} {:7} {:8} {:>7} {:>5}  outcome",
+        "bomb", "terms", "engine", "dtype", "ms", "MiB"
+    );
+    let (mut worst, mut most, mut exceeded) = (0.0f64, 0.0f64, 0);
+    for (number, bomb) in bombs.iter().enumerate() {
+        if !args.is_empty() && !args.iter().any(|word| bomb.name.contains(word.as_str())) {
+            continue;
+        }
+        let accepted = accepted(bomb);
+        let mut runs = Vec::new();
+        if accepted > 0 {
+            runs.extend(ENGINES.iter().flat_map(|e| DTYPES.iter().map(|d| (accepted, *e, *d))));
+        }
+        if accepted < bomb.most {
+            runs.push((bomb.most, ENGINES[0], DTYPES[0]));
+        }
+        for (terms, engine, dtype) in runs {
+            let (seconds, mebibytes) = apart(number, bomb, terms, engine, dtype);
+            exceeded += usize::from(seconds > SECONDS || mebibytes > MEBIBYTES);
+            (worst, most) = (worst.max(seconds), most.max(mebibytes));
+        }
+    }
+    println!(
+        "worst: {:.0} ms, {most:.0} MiB; {exceeded} exceed {SECONDS} s or {MEBIBYTES} MiB",
+        worst * 1e3
+    );
+    ExitCode::from(u8::from(exceeded > 0))
+}
+
+/// The most terms with which a bomb is accepted; 0 if it is not.
+fn accepted(bomb: &Bomb) -> usize {
+    let is_accepted = |terms: usize| {
+        let text = bomb.text(terms);
+        let (f, weight) =
+            if bomb.is_weight { ("x|y", Some(text.as_str())) } else { (&*text, None) };
+        let aliases: Vec<&str> = bomb.aliases.iter().map(String::as_str).collect();
+        let Ok(formula) = typing::formula(f, weight, &aliases) else { return false };
+        let lowered = build::build(&Source {
+            formula: &formula,
+            rows: Category::I,
+            reduction: bomb.reduction,
+            scheme: Scheme::Block,
+            float: Float::F64,
+            fma: true,
+            functions: Functions::Expanded,
+        });
+        lowered.is_ok()
+    };
+    if is_accepted(bomb.most) {
+        return bomb.most;
+    }
+    let (mut within, mut beyond) = (0, bomb.most);
+    while beyond - within > 1 {
+        let middle = within.midpoint(beyond);
+        if is_accepted(middle) { within = middle } else { beyond = middle }
+    }
+    within
+}
+
+/// Run one bomb in a process of its own: seconds and mebibytes.
+fn apart(number: usize, bomb: &Bomb, terms: usize, engine: Backend, dtype: &str) -> (f64, f64) {
+    let exe = std::env::current_exe().expect("the bench knows its own path");
+    let mut child = Command::new(exe);
+    child.args(["one", &number.to_string(), &terms.to_string(), engine.name(), dtype]);
+    let mut child = child.stdout(Stdio::piped()).spawn().expect("the bench starts itself");
+    let started = Instant::now();
+    while child.try_wait().expect("a child to wait for").is_none() {
+        if started.elapsed() > PATIENCE {
+            child.kill().expect("a child to end");
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let output = child.wait_with_output().expect("the output of the child");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut words = text.trim().splitn(3, ' ');
+    let mut number = || words.next().and_then(|word| word.parse::<f64>().ok());
+    let (name, engine) = (&bomb.name, engine.name());
+    let (Some(seconds), Some(mebibytes), Some(outcome)) = (number(), number(), words.next()) else {
+        println!("{name:28} {terms:6} {engine:7} {dtype:8} EXCEEDS ended: {}", output.status);
+        return (f64::INFINITY, f64::INFINITY);
+    };
+    let exceeds = seconds > SECONDS || mebibytes > MEBIBYTES;
+    let mark = if exceeds { "EXCEEDS " } else { "" };
+    let ms = seconds * 1e3;
+    println!("{name:28} {terms:6} {engine:7} {dtype:8} {ms:7.1} {mebibytes:5.0}  {mark}{outcome}");
+    (seconds, mebibytes)
+}
+
+/// What a process of its own does: prints seconds, mebibytes and what became of the formula.
+fn alone(bomb: &Bomb, terms: usize, engine: Backend, dtype: &str) {
+    let start = (Instant::now(), cpu_seconds());
+    let outcome = match dtype {
+        "float32" => compiled::<f32>(bomb, terms, engine),
+        _ => compiled::<f64>(bomb, terms, engine),
+    };
+    let outcome = match outcome {
+        Ok(bytes) => format!("{bytes} bytes of code"),
+        Err(error) => {
+            let message = error.to_string();
+            let first = message.lines().next().unwrap_or_default();
+            format!("{:?}: {}", error.kind(), first.chars().take(100).collect::<String>())
+        }
+    };
+    let seconds = match (start.1, cpu_seconds()) {
+        (Some(before), Some(after)) => after - before,
+        _ => start.0.elapsed().as_secs_f64(),
+    };
+    println!("{seconds} {} {outcome}", peak_mebibytes());
+}
+
+fn compiled<T: Element>(bomb: &Bomb, terms: usize, engine: Backend) -> Result<usize, Error> {
+    let text = bomb.text(terms);
+    let mut genred =
+        Genred::<T>::reduction(bomb.reduction, if bomb.is_weight { "x|y" } else { &text })
+            .aliases(bomb.aliases.iter().map(String::as_str))
+            .axis(Axis::J)
+            .accumulate(bomb.accumulate)
+            .backend(engine)
+            .cache(&Cache::open(Options::new().mode(Mode::Off)));
+    if bomb.is_weight {
+        genred = genred.weight(text.as_str());
+    }
+    Ok(genred.compile()?.stats().code_bytes)
+}
+
+/// Seconds that this thread has run, which other programs of the machine do not lengthen.
+fn cpu_seconds() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanoseconds: f64 = text.split_whitespace().next()?.parse().ok()?;
+    Some(nanoseconds * 1e-9)
+}
+
+/// The most memory that this process has held, where the system says it.
+fn peak_mebibytes() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kibibytes.unwrap_or(f64::NAN) / 1024.0
+}

@@ -1,0 +1,106 @@
+//! A call whose columns come in pieces, in order: accumulators wait for the next piece.
+//!
+//! Unlike [partial results](super::Partial) they stay as the engine has them, so a piece costs nothing but its own columns.
+//! Pieces begin and end at tiles; the result has the bits of one call.
+
+use super::{GROUP_BLOCKS, Group, Job, Launcher, Out, Selection, Workspace};
+use crate::dtype::{Element, Real};
+use crate::schedule::{LANES_OVER_COLUMNS, Lanes};
+
+/// Accumulators of rows between pieces of columns.
+#[derive(Debug)]
+pub struct Waiting<C> {
+    groups: Vec<Group<C>>,
+}
+
+impl<C> Default for Waiting<C> {
+    fn default() -> Self {
+        Waiting { groups: Vec::new() }
+    }
+}
+
+/// Bytes that a call takes besides its arrays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// Accumulators of a row.
+    pub row: usize,
+    /// A column, packed.
+    pub column: usize,
+    /// Whatever the shape is.
+    pub fixed: usize,
+    /// Rows that are swept together.
+    pub group_rows: usize,
+    /// Columns of a tile.
+    pub tile: usize,
+}
+
+impl<C: Real> Launcher<C> {
+    /// What a call over `columns` columns takes on a number of threads.
+    pub fn needs(&self, columns: usize, selection: Option<Selection>, threads: usize) -> Needs {
+        let layout = self.layout();
+        let (size, tile) = (size_of::<C>(), layout.schedule.tile as usize);
+        let lanes = match layout.schedule.lanes {
+            Lanes::Rows => 1,
+            Lanes::Columns => LANES_OVER_COLUMNS,
+        };
+        let row = match selection {
+            Some(selection) => selection.dim * selection.k * (size + size_of::<i64>()),
+            None => {
+                // One node of each height, and the leaf that is being made.
+                let heights = columns.div_ceil(tile).max(1).ilog2() as usize + 2;
+                layout.slots.state as usize * lanes * size * heights
+            }
+        };
+        let group_rows = GROUP_BLOCKS * layout.block();
+        let worker = GROUP_BLOCKS * layout.row_len()
+            + layout.tile_len()
+            + 2 * layout.state_len()
+            + layout.pair_state_len()
+            + layout.out_len()
+            + layout.scratch;
+        // Threads that share a group accumulate in groups of their own.
+        let fixed = threads * (worker * size + 2 * group_rows * row);
+        let column = layout.col_len() * size / tile + 1;
+        Needs { row, column, fixed, group_rows, tile }
+    }
+
+    /// Accumulators of the job's rows that have seen no column.
+    pub fn begin<T: Element>(&self, job: &Job<'_, T>, waiting: &mut Waiting<C>) {
+        self.sweep(job, &[], 1).begin(0..job.rows, &mut waiting.groups);
+    }
+
+    /// Accumulate the job's columns, which follow those seen before.
+    pub fn more<T: Element>(&self, job: &Job<'_, T>, waiting: &mut Waiting<C>) {
+        if job.rows == 0 || job.columns == 0 {
+            return;
+        }
+        job.on_threads(|threads| {
+            let mut workspace = self.workspaces.take();
+            let Workspace { param, panel, .. } = &mut workspace;
+            self.prepare_param(job, param);
+            let sweep = self.sweep(job, param.as_slice(), threads);
+            let (tiles, held) = (sweep.tiles_of_job(), sweep.held_tiles(threads));
+            sweep.more(0..job.rows, tiles, held, panel, &mut waiting.groups);
+            self.workspaces.give(workspace);
+        });
+    }
+
+    /// Results of the job's rows, which have seen every one of its columns; of the inputs only rows and parameters are read.
+    pub fn finish_waiting<T: Element>(
+        &self,
+        job: &Job<'_, T>,
+        waiting: &mut Waiting<C>,
+        out: Out<'_, T>,
+    ) {
+        if job.rows == 0 {
+            return;
+        }
+        job.on_threads(|threads| {
+            let mut workspace = self.workspaces.take();
+            self.prepare_param(job, &mut workspace.param);
+            let sweep = self.sweep(job, workspace.param.as_slice(), threads);
+            sweep.finish_all(0..job.rows, &mut waiting.groups, out);
+            self.workspaces.give(workspace);
+        });
+    }
+}

@@ -1,0 +1,90 @@
+//! A call whose columns pass by in pieces: what [`Stream`](crate::Stream) stands on.
+
+use super::{Kernel, Shape};
+use crate::cpu::launch::{Needs, Out, Waiting};
+use crate::dtype::Element;
+use crate::engine::{Compiled, Engine};
+use crate::error::Error;
+use crate::view::View;
+use std::ops::Range;
+use std::sync::atomic::AtomicBool;
+
+/// Accumulators of some rows of a reduction, for the columns seen so far.
+pub(crate) struct Passing<'k, T> {
+    kernel: &'k Kernel<T>,
+    compiled: &'k Compiled,
+    /// Columns of the whole reduction.
+    columns: usize,
+    waiting: Accumulators,
+}
+
+enum Accumulators {
+    F32(Waiting<f32>),
+    F64(Waiting<f64>),
+}
+
+impl<T: Element> Kernel<T> {
+    /// Bytes that a call of a shape takes besides its arrays.
+    pub(crate) fn needs(&self, shape: Shape) -> Result<Needs, Error> {
+        let threads = self.job(&[], shape, 0).threads.count();
+        match &self.compiled_for(shape)?.engine {
+            Engine::F32(launcher) => Ok(launcher.needs(shape.columns, self.selection(), threads)),
+            Engine::F64(launcher) => Ok(launcher.needs(shape.columns, self.selection(), threads)),
+            engine => Err(engine.layout().expect_err("it has no layout")),
+        }
+    }
+}
+
+impl<'k, T: Element> Passing<'k, T> {
+    /// For rows of a reduction of a shape; rows are given by [`begin`](Passing::begin).
+    pub(crate) fn new(kernel: &'k Kernel<T>, shape: Shape) -> Result<Passing<'k, T>, Error> {
+        let compiled = kernel.compiled_for(shape)?;
+        let waiting = match &compiled.engine {
+            Engine::F32(_) => Accumulators::F32(Waiting::default()),
+            Engine::F64(_) => Accumulators::F64(Waiting::default()),
+            engine => return Err(engine.layout().expect_err("it has no layout")),
+        };
+        Ok(Passing { kernel, compiled, columns: shape.columns, waiting })
+    }
+
+    /// Begin with other rows.
+    pub(crate) fn begin(&mut self, rows: usize) {
+        let job = self.kernel.job(&[], Shape { rows, columns: 0 }, 0);
+        match (&self.compiled.engine, &mut self.waiting) {
+            (Engine::F32(launcher), Accumulators::F32(waiting)) => launcher.begin(&job, waiting),
+            (Engine::F64(launcher), Accumulators::F64(waiting)) => launcher.begin(&job, waiting),
+            _ => unreachable!("accumulators are of the engine's type"),
+        }
+    }
+
+    /// Accumulate the columns that follow those seen; `args` hold them and the rows. Ends early once `cancel` is set.
+    pub(crate) fn more(
+        &mut self,
+        args: &[View<'_, T>],
+        rows: usize,
+        columns: Range<usize>,
+        cancel: Option<&AtomicBool>,
+    ) {
+        let mut job = self.kernel.job(args, Shape { rows, columns: columns.len() }, columns.start);
+        job.cancel = cancel;
+        match (&self.compiled.engine, &mut self.waiting) {
+            (Engine::F32(launcher), Accumulators::F32(waiting)) => launcher.more(&job, waiting),
+            (Engine::F64(launcher), Accumulators::F64(waiting)) => launcher.more(&job, waiting),
+            _ => unreachable!("accumulators are of the engine's type"),
+        }
+    }
+
+    /// Results of the rows, which have seen all columns; `args` hold the rows, and any columns.
+    pub(crate) fn finish(&mut self, args: &[View<'_, T>], rows: usize, out: Out<'_, T>) {
+        let job = self.kernel.job(args, Shape { rows, columns: self.columns }, 0);
+        match (&self.compiled.engine, &mut self.waiting) {
+            (Engine::F32(launcher), Accumulators::F32(waiting)) => {
+                launcher.finish_waiting(&job, waiting, out);
+            }
+            (Engine::F64(launcher), Accumulators::F64(waiting)) => {
+                launcher.finish_waiting(&job, waiting, out);
+            }
+            _ => unreachable!("accumulators are of the engine's type"),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Calls on arrays that do not fit into memory: rows and columns are read in pieces, under a stated budget.
+//!
+//! The accumulators of some rows stay in memory while all columns pass by, a piece at a time; then their results go to a [`Sink`], and the
+//! next rows follow. Pieces of columns begin and end at tiles, and the tree in which tiles are merged depends on tile numbers only, so the
+//! result has the bits of a call on the whole arrays, whatever the budget.
+
+mod budget;
+mod cancel;
+mod run;
+mod sink;
+mod source;
+
+pub use cancel::{Cancel, Progress};
+pub use sink::Sink;
+pub use source::{Chunks, Source};
+
+use crate::array::Array;
+use crate::dtype::Element;
+use crate::error::Error;
+use crate::kernel::Kernel;
+use crate::limits;
+use crate::reduce::Outputs;
+use run::{Run, Wanted};
+use std::fmt;
+
+/// A call on [`Source`]s: what is read, how much memory that may take, where results go.
+///
+/// ```
+/// use genred::npy::{Reader, Writer};
+/// use genred::{View, generic_sum};
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("y.npy");
+/// # let y: Vec<f32> = (0..60_000).map(|k| k as f32 / 1e4).collect();
+/// # Writer::new(std::fs::File::create(&path)?, &[20_000, 3])?.write(&y)?;
+/// let kde = generic_sum::<f32>("Exp(-SqDist(x, y))", "a = Vi(1)", &["x = Vi(3)", "y = Vj(3)"])?;
+/// let x = [0.25f32, 0.5, 1.0];
+/// let x = View::new(&x, 1, 3)?;
+/// let a = kde.stream().input(x).input(Reader::open(&path)?).memory_budget(4 << 20).call()?;
+/// assert_eq!(a, kde.call(&[x, View::new(&y, 20_000, 3)?])?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Stream<'a, T> {
+    kernel: &'a Kernel<T>,
+    inputs: Vec<Box<dyn Source<T> + 'a>>,
+    budget: usize,
+    progress: Option<Box<dyn FnMut(Progress) + 'a>>,
+    cancel: Cancel,
+}
+
+impl<T> fmt::Debug for Stream<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Stream");
+        shown.field("inputs", &self.inputs.len()).field("budget", &self.budget);
+        shown.finish_non_exhaustive()
+    }
+}
+
+impl<T: Element> Kernel<T> {
+    /// Begin a call on arrays that are read in pieces.
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let (x, y) = ([1.0, 2.0], [3.0, 4.0]);
+    /// let a = sum.stream().input(View::new(&x, 2, 1)?).input(View::new(&y, 2, 1)?).call()?;
+    /// assert_eq!(a.as_slice(), [7.0, 14.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    pub fn stream(&self) -> Stream<'_, T> {
+        Stream {
+            kernel: self,
+            inputs: Vec::new(),
+            budget: limits::STREAM_BYTES,
+            progress: None,
+            cancel: Cancel::new(),
+        }
+    }
+}
+
+impl<'a, T: Element> Stream<'a, T> {
+    /// The next argument, in the order of the aliases.
+    pub fn input(mut self, source: impl Source<T> + 'a) -> Self {
+        self.inputs.push(Box::new(source));
+        self
+    }
+
+    /// Bytes that arrays, packed columns, accumulators and results may take together; 1 GiB if nothing is said.
+    ///
+    /// Sources that lie in memory anyway do not count, nor does the array that [`call`](Stream::call) returns.
+    pub fn memory_budget(mut self, bytes: usize) -> Self {
+        self.budget = bytes;
+        self
+    }
+
+    /// Say now and then how far it is, on the calling thread: several times a second if tiles are that fast.
+    pub fn progress(mut self, report: impl FnMut(Progress) + 'a) -> Self {
+        self.progress = Some(Box::new(report));
+        self
+    }
+
+    /// Stop with an error soon after this token is used.
+    pub fn cancel(mut self, cancel: &Cancel) -> Self {
+        self.cancel = cancel.clone();
+        self
+    }
+
+    /// Rows of the result and points that are reduced over.
+    ///
+    /// # Errors
+    /// `Shape` if arguments do not fit the aliases, naming them.
+    pub fn shape(&self) -> Result<(usize, usize), Error> {
+        let shape = source::check(self.kernel, &self.inputs)?;
+        Ok((shape.rows, shape.columns))
+    }
+
+    /// The least [budget](Stream::memory_budget) that will do.
+    ///
+    /// # Errors
+    /// `Shape` if arguments do not fit the aliases; `Device` for the interpreter, which cannot work in pieces.
+    pub fn least_budget(&self) -> Result<usize, Error> {
+        Run::least(self.kernel, &self.inputs)
+    }
+
+    /// The result, as [`Kernel::call`] gives it.
+    ///
+    /// # Errors
+    /// As for [`call_into`](Stream::call_into), and `Limit` if there is no memory for the result.
+    pub fn call(self) -> Result<Array<T>, Error> {
+        let (dim, (rows, _)) = (self.kernel.dim(), self.shape()?);
+        let mut values = room(rows, dim)?;
+        self.call_into(&mut values)?;
+        Array::from_vec(rows, dim, values)
+    }
+
+    /// Exact indices, as [`Kernel::call_indices`] gives them.
+    ///
+    /// # Errors
+    /// As for [`call`](Stream::call), and `Usage` if the reduction gives no indices.
+    pub fn call_indices(self) -> Result<Array<i64>, Error> {
+        let (dim, (rows, _)) = (self.kernel.dim(), self.shape()?);
+        let mut indices = room(rows, dim)?;
+        self.call_indices_into(&mut indices)?;
+        Array::from_vec(rows, dim, indices)
+    }
+
+    /// Write the result to a sink, rows in order: values, or for index reductions the indices in the dtype.
+    ///
+    /// # Errors
+    /// `Shape` if arguments do not fit the aliases, naming them; `Range` if the dtype cannot hold every index exactly; `Limit` if the budget
+    /// is too small, naming the least that will do; `Device` for the interpreter, which cannot work in pieces; `Io` if a source cannot be
+    /// read or the sink cannot be written; `Cancelled`.
+    pub fn call_into(self, mut sink: impl Sink<T>) -> Result<(), Error> {
+        let wanted = if self.kernel.reduction().outputs() == Outputs::Indices {
+            Wanted::InDtype(&mut sink)
+        } else {
+            Wanted::Values(&mut sink)
+        };
+        self.run(wanted)
+    }
+
+    /// Write exact indices to a sink.
+    ///
+    /// # Errors
+    /// As for [`call_into`](Stream::call_into), and `Usage` if the reduction gives no indices.
+    pub fn call_indices_into(self, mut sink: impl Sink<i64>) -> Result<(), Error> {
+        self.kernel.check_gives_indices()?;
+        self.run(Wanted::Indices(&mut sink))
+    }
+
+    /// Write values and exact indices of a selection to two sinks, in one pass.
+    ///
+    /// ```
+    /// use genred::{Genred, Reduction, View};
+    /// let nearest = Genred::<f32>::reduction(Reduction::MinArgMin, "SqDist(x, y)")
+    ///     .output("a = Vi(1)").alias("x = Vi(1)").alias("y = Vj(1)").compile()?;
+    /// let (x, y) = ([2.0f32], [5.0f32, 1.0]);
+    /// let (mut values, mut indices) = (Vec::new(), Vec::new());
+    /// let call = nearest.stream().input(View::new(&x, 1, 1)?).input(View::new(&y, 2, 1)?);
+    /// call.call_both_into(&mut values, &mut indices)?;
+    /// assert_eq!((values, indices), (vec![1.0], vec![1]));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`call_into`](Stream::call_into), and `Usage` if the reduction is not a selection.
+    pub fn call_both_into(
+        self,
+        mut values: impl Sink<T>,
+        mut indices: impl Sink<i64>,
+    ) -> Result<(), Error> {
+        self.kernel.check_gives_both()?;
+        self.run(Wanted::Both(&mut values, &mut indices))
+    }
+
+    fn run(self, wanted: Wanted<'_, T>) -> Result<(), Error> {
+        let Stream { kernel, inputs, budget, progress, cancel } = self;
+        Run::new(kernel, inputs, budget)?.until_done(wanted, progress, &cancel)
+    }
+}
+
+/// An empty vector with room for `rows * dim` numbers.
+fn room<N>(rows: usize, dim: usize) -> Result<Vec<N>, Error> {
+    let mut numbers = Vec::new();
+    let reserved = rows.checked_mul(dim).is_some_and(|len| numbers.try_reserve_exact(len).is_ok());
+    if reserved { Ok(numbers) } else { Err(budget::no_memory(rows, dim)) }
+}

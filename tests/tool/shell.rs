@@ -1,0 +1,92 @@
+//! Help, completions and manual pages: all from one definition, so what one names the others name.
+
+use crate::Folder;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+/// The subcommands that `--help` lists.
+fn subcommands(folder: &Folder) -> Vec<String> {
+    let help = folder.ok(&["--help"]);
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let names = lines.take_while(|line| !line.is_empty()).filter_map(|line| {
+        let name = line.strip_prefix("  ")?.split(' ').next()?;
+        (!name.is_empty() && name != "help").then(|| name.to_owned())
+    });
+    let names: Vec<String> = names.collect();
+    assert!(names.len() >= 9, "{names:?}");
+    names
+}
+
+/// The long options that the help of a subcommand lists.
+fn options(help: &str) -> Vec<String> {
+    let words = help.lines().filter_map(|line| {
+        let line = line.trim_start();
+        let line = line.strip_prefix("-h, ").unwrap_or(line);
+        line.strip_prefix("--")
+    });
+    words.filter_map(|line| line.split([' ', ',']).next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_help_has_examples() {
+    let folder = Folder::new();
+    for name in subcommands(&folder) {
+        let help = folder.ok(&[&name, "--help"]);
+        let examples = help.split("Examples:\n").nth(1).unwrap_or_else(|| panic!("{name}: {help}"));
+        assert!(examples.contains(&format!("genred {name}")), "{name}: {examples}");
+    }
+}
+
+#[test]
+fn completions_know_every_subcommand_and_option() {
+    let folder = Folder::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = folder.ok(&["completions", shell]);
+        for name in subcommands(&folder) {
+            assert!(script.contains(&name), "{shell}: {name}");
+            for option in options(&folder.ok(&[&name, "--help"])) {
+                assert!(script.contains(&option), "{shell}: {name} --{option}");
+            }
+        }
+    }
+    // bash at least finds no mistake in its script.
+    let mut bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn().unwrap();
+    let script = folder.ok(&["completions", "bash"]);
+    bash.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    assert!(bash.wait().unwrap().success());
+    assert!(!folder.run(&["completions", "tcsh"]).success);
+}
+
+#[test]
+fn manual_pages_name_what_the_help_names() {
+    let folder = Folder::new();
+    let page = folder.ok(&["man"]);
+    assert!(page.contains(".TH genred 1"), "{page}");
+    for name in subcommands(&folder) {
+        assert!(page.contains(&format!("genred\\-{name}(1)")), "{name}");
+        let own = folder.ok(&["man", &name]);
+        assert!(own.contains(&format!(".TH genred-{name} 1")), "{name}: {own}");
+        assert!(own.contains(".SH SYNOPSIS"));
+        for option in options(&folder.ok(&[&name, "--help"])) {
+            assert!(own.contains(&option.replace('-', "\\-")), "{name} --{option}");
+        }
+    }
+    let ran = folder.run(&["man", "women"]);
+    assert!(!ran.success && ran.stdout.is_empty());
+    assert!(ran.stderr.starts_with("error: there is no subcommand `women`, only reduce, "));
+}
+
+#[test]
+fn colours_are_off_where_no_color_says_so() {
+    let folder = Folder::new();
+    let help = |no_color: Option<&str>| {
+        let mut command = folder.command(["--help"]);
+        command.env("CLICOLOR_FORCE", "1").env_remove("NO_COLOR");
+        if let Some(value) = no_color {
+            command.env("NO_COLOR", value);
+        }
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    assert!(help(None).contains('\x1b'), "the test would see colours");
+    assert!(!help(Some("1")).contains('\x1b'));
+}

@@ -69,7 +69,7 @@ fn key(plan: &Plan, lanes: Lanes, target: Option<(Arch, Version)>, options: &str
     })
 }
 
-/// The key that messages show: as the newest compiler here would make it for the first device here, where there are such.
+/// The key that messages and stage `key` show: that of the kernel in memory, which names no compiler and no device.
 pub(super) fn shown(plan: &Plan, lanes: Lanes, asked: &str) -> Key {
     key(plan, lanes, None, asked)
 }

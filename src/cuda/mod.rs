@@ -1,8 +1,8 @@
 //! The CUDA engine: a [`Program`](crate::loops::program::Program) as CUDA C++, compiled by NVRTC to a CUBIN, run through the
 //! driver.
 //!
-//! **Not yet measured on hardware.** Its sources are compiled by NVRTC (`tests/nvrtc.rs`), and compiled for the host with the device
-//! language emulated and compared with the oracle (`tests/cuda`); no device has run them yet.
+//! **Not yet measured on hardware.** Its sources are compiled for the host with the device language emulated, and compared with the
+//! oracle (`tests/cuda`); no device has run them yet, and no test compiles them with NVRTC.
 //!
 //! Nothing here is linked: the driver and the compiler are looked for when they are first asked for, and whatever is missing is
 //! an error that says so. A cached CUBIN needs the driver only.

@@ -110,5 +110,5 @@ def test_out_that_does_not_fit():
 def test_what_is_not_there():
     op = Genred("x - y", XY, axis=1)
     refused(genred.DeviceError, "KeOps' ways to run on a device", op, X, Y, backend="GPU_1D")
-    refused(genred.UsageError, "`backend` is `cuda`", op, X, Y, backend="cuda")
+    refused(genred.UsageError, "`backend` is `tpu`", op, X, Y, backend="tpu")
     refused(genred.UsageError, "sums would lose", Genred("x", ["x = Vi(3)"], dtype_acc="float32"), X)

@@ -60,6 +60,8 @@ pub struct Cost {
     pub tile_slots: u32,
     /// Scalars of the column point that one pair reads: high for contractions, which gain by register tiles of several columns.
     pub column_loads: u32,
+    /// Components of the longest pass over components; 0 without one.
+    pub components: u32,
     /// Scalar values of the whole program: long ones have parallelism of their own, and a tile multiplies their code.
     pub values: u32,
 }
@@ -70,6 +72,8 @@ const FEW_ROWS: usize = 32;
 const MANY_COLUMNS: usize = 256;
 /// Column scalars a pair from which several columns are evaluated together (bench: engines, D = 4 ... 100).
 const CONTRACTION: u32 = 8;
+/// Components from which the rest of a division into groups does not matter.
+const LONG_VECTOR: u32 = 32;
 /// Values of a program from which it is evaluated for one vector at a time: the gradient of `SoftDTW_SqDist` of dims 20 then compiles
 /// in 5 ms instead of 35 (`genred reduce --stats json`).
 const LONG_PROGRAM: u32 = 2_000;
@@ -89,8 +93,9 @@ impl Schedule {
         let (mr, nr) = match (lanes, registers.count >= 32, registers.bytes) {
             _ if cost.values > LONG_PROGRAM => (1, 1),
             (Lanes::Columns, _, _) => (4, 1),
-            _ if cost.family == Family::Exponential && !contraction => (4, 1),
+            (Lanes::Rows, true, _) if cost.family == Family::Exponential && !contraction => (4, 2),
             (Lanes::Rows, true, _) => (4, 4),
+            (Lanes::Rows, false, 32..) if contraction && cost.tile_slots <= 1 => (2, 6),
             (Lanes::Rows, false, 32..) => (2, 4),
             (Lanes::Rows, false, _) if contraction => (2, 4),
             (Lanes::Rows, false, _) => (4, 1),
@@ -98,12 +103,24 @@ impl Schedule {
         let chunk = match (lanes, cost.family) {
             (Lanes::Columns, _) => 2_048,
             (Lanes::Rows, Family::Sum) if cost.tile_slots == 0 => 256,
+            // Six columns and four divide it.
+            (Lanes::Rows, Family::Selection) if contraction => 96,
             (Lanes::Rows, _) => 64,
         };
         let most = (TILE_BYTES / cost.column_bytes.max(1)).max(1);
-        let tile = (1 << most.ilog2()).clamp(chunk, 4_096);
-        let components = if cost.values > LONG_PROGRAM { 1 } else { 4 };
+        let tile = (1u32 << most.ilog2()).clamp(chunk, 4_096) / chunk * chunk;
+        let components = match cost.values > LONG_PROGRAM {
+            true => 1,
+            false => Schedule::components(cost.components),
+        };
         Schedule { lanes, mr, nr, components, chunk, tile }
+    }
+
+    /// Components evaluated together: as many as leave registers for the pair's values (bench: engines, vector10), or a
+    /// number that leaves no rest.
+    fn components(all: u32) -> u32 {
+        let even = [5, 4, 3].into_iter().find(|group| all.is_multiple_of(*group));
+        if all >= LONG_VECTOR { 5 } else { even.unwrap_or(4) }
     }
 
     /// Distance between the slots of a packed column tile, in elements.

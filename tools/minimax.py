@@ -28,8 +28,8 @@ def series(f, terms):
 
 LN2 = log(mpf(2))
 POLYNOMIALS = [
-    ("EXP", "(e^r - 1)/r on |r| <= ln(2)/2", series(lambda r: (exp(r) - 1) / r, [1, mpf(1) / 2]), -LN2 / 2 - 1e-4, LN2 / 2 + 1e-4, 5, 11),
-    ("EXP2", "(2^r - 1)/r on |r| <= 1/2", series(lambda r: (exp(r * LN2) - 1) / r, [LN2, LN2 ** 2 / 2]), -0.5, 0.5, 5, 11),
+    ("EXP", "(e^r - 1)/r on |r| <= ln(2)/2", series(lambda r: (exp(r) - 1) / r, [1, mpf(1) / 2]), -LN2 / 2 - 1e-4, LN2 / 2 + 1e-4, 5, 10),
+    ("EXP2", "(2^r - 1)/r on |r| <= 1/2", series(lambda r: (exp(r * LN2) - 1) / r, [LN2, LN2 ** 2 / 2]), -0.5, 0.5, 5, 10),
     ("LOG", "(log((1+s)/(1-s))/s - 2)/z, z = s*s, on z <= 0.0295", series(lambda z: (log((1 + sqrt(z)) / (1 - sqrt(z))) / sqrt(z) - 2) / z, [mpf(2) / 3, mpf(2) / 5]), 0, 0.0295, 3, 6),
     ("LOG_WIDE", "(log((1+s)/(1-s))/s - 2)/z, z = s*s, on z <= 0.0295, for twice the precision", series(lambda z: (log((1 + sqrt(z)) / (1 - sqrt(z))) / sqrt(z) - 2) / z, [mpf(2) / 3, mpf(2) / 5]), 0, 0.0295, 4, 9),
     ("SIN", "(sin(r)/r - 1)/z, z = r*r, on |r| <= pi/4", series(lambda z: (sin(sqrt(z)) / sqrt(z) - 1) / z, [-mpf(1) / 6, mpf(1) / 120]), 0, (pi / 4) ** 2 * mpf(1.01), 3, 6),

@@ -393,12 +393,15 @@ pub struct Program {
 impl Program {
     /// What a schedule is chosen from.
     pub fn cost(&self, family: Family) -> Cost {
+        let over = self.passes.iter().filter_map(|pass| pass.components);
+        let components = over.map(|id| self.loops[id.index()].count);
         let loads = self.passes.iter().map(|pass| self.column_loads(&pass.pair)).max();
         Cost {
             family,
             column_bytes: self.slots(Space::Col) * self.float.bytes() as u32,
             tile_slots: self.slots(Space::Tile),
             column_loads: loads.unwrap_or(0),
+            components: components.max().unwrap_or(0),
             values: u32::try_from(self.values.len()).unwrap_or(u32::MAX),
         }
     }

@@ -77,8 +77,13 @@ pub(super) struct Order {
     pub(super) ends: Vec<usize>,
 }
 
-/// Chains that a core can overlap and that are worth standing side by side (bench: engines).
-const CHAINS: usize = 4;
+/// Chains that a core can overlap and that are worth standing side by side, with few registers and with many (bench: engines).
+const CHAINS: [usize; 2] = [4, 8];
+
+/// How many instances stand side by side on a machine with some number of registers.
+pub(super) fn chains(registers: usize) -> usize {
+    CHAINS[usize::from(registers >= 32)]
+}
 
 /// The order of statements in which each result is computed shortly before it is read: fewer are alive at a time.
 pub(super) fn sunk(pieces: &[Piece]) -> Vec<usize> {
@@ -122,18 +127,18 @@ pub(super) fn reordered(pieces: Vec<Piece>, order: &[usize]) -> Vec<Piece> {
     order.iter().map(at).collect()
 }
 
-/// Choose the order of a segment, `registers` being what is left beside values that live longer.
-pub(super) fn order(pieces: &[Piece], shape: Shape, registers: usize) -> Order {
+/// Choose the order of a segment with at most some [`chains`], `registers` being what is left beside values that live longer.
+pub(super) fn order(pieces: &[Piece], shape: Shape, chains: usize, registers: usize) -> Order {
     let count = shape.count();
-    let whole = Order { group: count.min(CHAINS), ends: vec![pieces.len()] };
+    let whole = Order { group: count.min(chains), ends: vec![pieces.len()] };
     if pieces.is_empty() || count == 1 {
         return whole;
     }
     let last = last_reads(pieces);
     let instances: Vec<Instance> = shape.instances().collect();
     let (cuts, across) =
-        if count > CHAINS { cuts(pieces, &last, count, registers) } else { (Vec::new(), 0) };
-    let mut group = count.min(CHAINS);
+        if count > chains { cuts(pieces, &last, count, registers) } else { (Vec::new(), 0) };
+    let mut group = count.min(chains);
     while group > 1 && across + pressure(pieces, &last, &instances[..group]) > registers {
         group /= 2;
     }

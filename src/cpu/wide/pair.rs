@@ -163,7 +163,7 @@ impl<'a> Pair<'a> {
         let main = total - total % group;
         self.component_loop(pass, id, 0..main, group, chunk);
         if main < total {
-            self.component_loop(pass, id, main..total, 1, chunk);
+            self.component_loop(pass, id, main..total, total - main, chunk);
         }
     }
 

@@ -331,7 +331,8 @@ impl<'a> Select<'a> {
         let stmts: Vec<&Stmt> = sunk.iter().map(|k| stmts[*k]).collect();
         let pieces = interleave::reordered(pieces, &sunk);
         let left = self.isa.vectors().saturating_sub(self.bound);
-        let order = interleave::order(&pieces, shape, left);
+        let chains = interleave::chains(self.isa.vectors());
+        let order = interleave::order(&pieces, shape, chains, left);
         let from_first = |at: Instance| Instance { point: first + at.point, ..at };
         let instances: Vec<Instance> = shape.instances().map(from_first).collect();
         let mut stored: Vec<Vec<bool>> = pieces.iter().map(|_| Vec::new()).collect();

@@ -342,7 +342,10 @@ fn exponential(l: &mut Lowering<'_>, source: &Source<'_>) {
         let value = l.b.load(tile, Index::at(0));
         let base = l.b.load(shift, Index::at(0));
         let difference = l.b.sub(value, base);
-        Some(l.b.call(Function::Exp, vec![difference]))
+        // One product instead of Exp's two-word reduction: its error, at most |t| e^t half ulps, is below that of the largest term.
+        let log2_e = l.b.float(std::f64::consts::LOG2_E);
+        let exponent = l.b.mul(difference, log2_e);
+        Some(l.b.call(Function::Exp2, vec![exponent]))
     });
 
     let other_max = mirror(l, m);

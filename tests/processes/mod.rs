@@ -50,7 +50,16 @@ struct Ended {
 /// Run a command to its end; killed if it does not end.
 fn run(mut command: Command) -> Ended {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().expect("the process starts");
+    let child = loop {
+        match command.spawn() {
+            Ok(child) => break child,
+            // A copied program is busy while a child that another thread forked still has the file open for writing.
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(error) => panic!("the process starts: {error}"),
+        }
+    };
     end(child)
 }
 

@@ -81,7 +81,7 @@ impl Tiling {
                 components: 0,
                 blocks: 2,
             },
-            Lanes::Rows if depth > 0 => contraction(&survey, words, depth),
+            Lanes::Rows if depth > 0 => contraction(program, &survey, words, depth),
             Lanes::Rows => simple(program, &survey, kept, words),
         };
         tiling.components = components(&survey, words);
@@ -131,10 +131,13 @@ fn depth(survey: &Survey, words: u32) -> u32 {
 }
 
 /// Blocks like those of a matrix product: operands are read from shared memory once for several rows or columns.
-fn contraction(survey: &Survey, words: u32, depth: u32) -> Tiling {
+fn contraction(program: &Program, survey: &Survey, words: u32, depth: u32) -> Tiling {
+    // What is read besides operands takes registers of its own, and so do the accumulators of a long output.
+    let has_others =
+        slots_read(program, survey, Space::Row) + slots_read(program, survey, Space::Col) > 0;
     Tiling {
         rows: 4,
-        columns: if survey.components.count > 0 { 4 } else { 8 / words },
+        columns: if has_others || survey.components.count > 0 { 4 } else { 8 / words },
         row_threads: 16,
         column_threads: 16,
         tile: 0,
@@ -163,7 +166,7 @@ fn simple(program: &Program, survey: &Survey, kept: Option<Kept>, words: u32) ->
     let (budget, blocks) = if is_large { (MANY_REGISTERS, 2) } else { (REGISTERS, 4) };
     let rows = fits(budget);
     // The compiler loads the slots of all columns first, so they take registers too.
-    let loaded = column_slots(survey, program);
+    let loaded = slots_read(program, survey, Space::Col);
     let leaves = |n: &u32| (rows * a_row + n * loaded) * words <= budget;
     let columns = match survey.is_single || window > 0 {
         true => [columns, 2].into_iter().find(leaves).unwrap_or(1),
@@ -194,10 +197,10 @@ fn components(survey: &Survey, words: u32) -> u32 {
     if again > 4 * u64::from(count) { count } else { window }
 }
 
-/// Column slots that a pair reads one by one.
-fn column_slots(survey: &Survey, program: &Program) -> u32 {
+/// Slots of rows or columns that a pair reads one by one.
+fn slots_read(program: &Program, survey: &Survey, space: Space) -> u32 {
     let arrays = survey.reads.iter().map(|(id, reads)| (&program.arrays[id.index()], reads));
-    let read = arrays.filter(|(array, reads)| array.space == Space::Col && reads.fixed);
+    let read = arrays.filter(|(array, reads)| array.space == space && reads.fixed);
     read.map(|(array, _)| array.len).fold(0, u32::saturating_add)
 }
 

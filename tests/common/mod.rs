@@ -8,6 +8,7 @@
 
 pub mod choices;
 pub mod compare;
+pub mod device_problems;
 pub mod formulas;
 pub mod functions;
 pub mod hard;

@@ -48,6 +48,12 @@ impl<W: Default> Pool<W> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
+    /// Free what nobody uses now.
+    pub(super) fn clear(&self) {
+        let idle = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(idle);
+    }
+
     /// Give it back for the next taker.
     pub(super) fn give(&self, item: W) {
         let mut items = self.0.lock().unwrap_or_else(PoisonError::into_inner);

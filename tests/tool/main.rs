@@ -6,6 +6,7 @@ mod bench;
 mod cache;
 mod errors;
 mod forms;
+mod memory;
 mod npy;
 mod reductions;
 mod shell;

@@ -3,6 +3,7 @@
 //! One file a subcommand. Results go to stdout and files, failures to stderr with a non-zero exit status; no input makes the
 //! tool panic, and no failure leaves an output file behind.
 
+mod bar;
 mod bench;
 mod cache;
 mod console;
@@ -17,6 +18,7 @@ mod problem;
 mod random;
 mod reduce;
 mod shell;
+mod streamed;
 mod threads;
 mod warm;
 

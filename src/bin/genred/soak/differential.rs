@@ -9,7 +9,8 @@ use genred::eval::{Matrix, Task};
 use genred::formula::{Category, Formula, typing};
 use genred::reduce::{Family, Outputs, Weight};
 use genred::{
-    Accumulate, Array, Axis, Backend, DType, Element, Float, Genred, Kernel, Reduction, View,
+    Accumulate, Array, Axis, Backend, DType, Element, ErrorKind, Float, Genred, Kernel, Reduction,
+    View,
 };
 use half::f16;
 use std::fmt;
@@ -194,10 +195,12 @@ fn check_over<T: Element>(case: &Case, cache: &Cache, again: usize) -> Verdict {
     let mut calls = 0;
     for engine in ENGINES {
         let Some(kernel) = compiled::<T>(case, engine, cache) else { continue };
-        let found = called(case, &kernel, &views);
+        // Whether integers fit the compute type depends on the numbers of points: the same for every engine.
+        let Some(found) = called(case, &kernel, &views) else { return Verdict::Refused };
         for _ in 0..again {
             let warm = called(case, &kernel, &views);
-            assert!(same(&found, &warm), "{engine:?} called again:\n{found:?}\n{warm:?}\n{case}");
+            let unchanged = warm.as_ref().is_some_and(|warm| same(&found, warm));
+            assert!(unchanged, "{engine:?} called again:\n{found:?}\n{warm:?}\n{case}");
         }
         calls += 1 + again;
         match &first {
@@ -210,7 +213,8 @@ fn check_over<T: Element>(case: &Case, cache: &Cache, again: usize) -> Verdict {
             }
         }
     }
-    let (_, found) = first.expect("clif takes every formula");
+    // Too large for every engine alike.
+    let Some((_, found)) = first else { return Verdict::Refused };
     let (results, unknown) = compare(case, &typed, &data, &found);
     Verdict::Agreed { calls, results, unknown }
 }
@@ -244,21 +248,24 @@ fn compiled<T: Element>(case: &Case, engine: Backend, cache: &Cache) -> Option<K
     }
 }
 
-fn called<T: Element>(case: &Case, kernel: &Kernel<T>, views: &[View<'_, T>]) -> Result3<T> {
-    let fail = |error: genred::Error| -> ! { panic!("{error}\n{case}") };
-    match case.reduction.outputs() {
+fn called<T: Element>(
+    case: &Case,
+    kernel: &Kernel<T>,
+    views: &[View<'_, T>],
+) -> Option<Result3<T>> {
+    let found = match case.reduction.outputs() {
         Outputs::Values => {
-            let values = kernel.call(views).unwrap_or_else(|e| fail(e));
-            Result3 { values: Some(values), indices: None }
+            kernel.call(views).map(|values| Result3 { values: Some(values), indices: None })
         }
-        Outputs::Indices => {
-            let indices = kernel.call_indices(views).unwrap_or_else(|e| fail(e));
-            Result3 { values: None, indices: Some(indices) }
-        }
-        Outputs::Both => {
-            let (values, indices) = kernel.call_both(views).unwrap_or_else(|e| fail(e));
-            Result3 { values: Some(values), indices: Some(indices) }
-        }
+        Outputs::Indices => { kernel.call_indices(views) }
+            .map(|indices| Result3 { values: None, indices: Some(indices) }),
+        Outputs::Both => { kernel.call_both(views) }
+            .map(|(values, indices)| Result3 { values: Some(values), indices: Some(indices) }),
+    };
+    match found {
+        Ok(found) => Some(found),
+        Err(error) if error.kind() == ErrorKind::Range => None,
+        Err(error) => panic!("{error}\n{case}"),
     }
 }
 

@@ -11,6 +11,7 @@ mod npy;
 mod reductions;
 mod shell;
 mod shown;
+mod soak;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! Operations on intervals.
 
-use super::interval::{Bounded, Rounding, grid};
+use super::interval::{Bounded, Rounding, grid, lower, upper};
 use crate::eval::nodes::Arithmetic;
 use crate::eval::scalar;
 use crate::formula::op::Op;
@@ -41,7 +41,8 @@ impl Arithmetic for Rounding {
             Op::XLogX => self.x_log_x(f),
             Op::Sign => jump(op, f, |low, high| low > 0.0 || high < 0.0),
             Op::Step => jump(op, f, |low, high| low >= 0.0 || high < 0.0),
-            Op::Floor => jump(op, f, |low, high| low.floor() == high.floor()),
+            Op::Floor if f.is_nan() || f.is_unknown() => Bounded { value: f.value.floor(), ..f },
+            Op::Floor => whole(f.value.floor(), f.low.floor(), f.high.floor()),
             Op::Round(digits) => self.decimals(f, *digits),
             Op::ReLU => self.monotone(op, f, 0.0),
             Op::Pow(exponent) => self.integer_power(f, *exponent),
@@ -254,6 +255,9 @@ impl Rounding {
         if g.is_either_zero() {
             return Bounded::unknown(value);
         }
+        if f.is_either_zero() && signed(g) && g.is_finite() {
+            return Bounded { value, ..Bounded::EITHER_ZERO };
+        }
         if !(f.is_finite() && g.is_finite()) || (g.is_exact() && g.value == 0.0) {
             let certain = (f.is_exact() || signed(f)) && (g.is_exact() || signed(g));
             return if certain { Bounded::exact(value) } else { Bounded::unknown(value) };
@@ -304,10 +308,10 @@ impl Rounding {
             1.. => self.product(f, scale),
             _ => self.quotient(f, scale),
         };
-        if scaled.is_unknown() || scaled.low.round() != scaled.high.round() {
+        if scaled.is_unknown() {
             return Bounded::unknown(value);
         }
-        let whole = Bounded::exact(scaled.low.round());
+        let whole = whole(scaled.value.round(), scaled.low.round(), scaled.high.round());
         match digits {
             0 => whole,
             1.. => self.quotient(whole, scale),
@@ -385,7 +389,12 @@ impl Rounding {
             return Bounded::unknown(value);
         }
         let corners = [at(f.low, g.low), at(f.low, g.high), at(f.high, g.low), at(f.high, g.high)];
-        self.round(Bounded::hull(value, ends(corners)), FUNCTION)
+        let mut hull = Bounded::hull(value, ends(corners));
+        // Some exponent may be odd.
+        if f.low == 0.0 && f.low.is_sign_negative() && !g.is_exact() {
+            hull.low = -0.0;
+        }
+        self.round(hull, FUNCTION)
     }
 
     /// The angle over a box is extremal at its corners, unless the box meets the cut along the negative axis.
@@ -511,8 +520,8 @@ fn ends(corners: [f64; 4]) -> [f64; 2] {
         return [f64::NAN; 2];
     }
     [
-        corners.iter().copied().fold(f64::INFINITY, f64::min),
-        corners.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        corners.iter().copied().fold(f64::INFINITY, lower),
+        corners.iter().copied().fold(f64::NEG_INFINITY, upper),
     ]
 }
 
@@ -541,6 +550,17 @@ fn jump(op: &Op, f: Bounded, same: impl Fn(f64, f64) -> bool) -> Bounded {
         return Bounded::exact(value);
     }
     Bounded::unknown(value)
+}
+
+/// An integer, if both ends of an interval are rounded to it.
+fn whole(value: f64, low: f64, high: f64) -> Bounded {
+    if low != high {
+        return Bounded::unknown(value);
+    }
+    if low.is_sign_negative() != high.is_sign_negative() {
+        return Bounded { value, ..Bounded::EITHER_ZERO };
+    }
+    Bounded::exact(low)
 }
 
 /// A condition on a number, if all of the interval agrees; NaN has its own answer.

@@ -33,7 +33,7 @@ impl Bounded {
         if a.is_nan() || b.is_nan() || value.is_nan() {
             return Self::unknown(value);
         }
-        Self { value, low: a.min(b).min(value), high: a.max(b).max(value) }
+        Self { value, low: lower(lower(a, b), value), high: upper(upper(a, b), value) }
     }
 
     /// Whether every engine must have this very number. A zero of either sign is not one: dividing by it gives either infinity.
@@ -93,6 +93,16 @@ impl Bounded {
         }
         Self { value: round(self.value), low: round(self.low), high: round(self.high) }
     }
+}
+
+/// The smaller number, -0 below +0.
+pub(super) fn lower(a: f64, b: f64) -> f64 {
+    if a.total_cmp(&b).is_lt() { a } else { b }
+}
+
+/// The larger number, +0 above -0.
+pub(super) fn upper(a: f64, b: f64) -> f64 {
+    if a.total_cmp(&b).is_gt() { a } else { b }
 }
 
 /// What one rounding can do.

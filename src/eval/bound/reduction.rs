@@ -152,10 +152,12 @@ fn term(rounding: &Rounding, f: Bounded, base: f64, tree: Tree) -> Bounded {
     let roundings = TERM * (1.0 + tree.rescales) + 2.0 * differences;
     let relative = roundings * rounding.unit * SECOND_ORDER;
     let tiny = TERM * rounding.tiny;
+    // A difference may overflow; what has vanished in the oracle has vanished.
+    let scaled = |end: f64, by: f64| if end == 0.0 { 0.0 } else { end * by };
     Bounded {
         value: at(f.value),
-        low: (low * (1.0 - relative) - tiny).max(0.0),
-        high: high * (1.0 + relative) + tiny,
+        low: (scaled(low, 1.0 - relative) - tiny).max(0.0),
+        high: scaled(high, 1.0 + relative) + tiny,
     }
 }
 

@@ -180,7 +180,13 @@ fn every_operation_is_bounded_at_a_pair() {
             Ok(())
         });
         outcome.unwrap();
-        assert!(known.get() * 2 > all.get(), "{text}: {} of {} are known", known.get(), all.get());
+        // An equality of rounded products is known for about half of the numbers.
+        assert!(
+            known.get() * 5 > all.get() * 2,
+            "{text}: {} of {} are known",
+            known.get(),
+            all.get()
+        );
     }
 }
 
@@ -342,6 +348,45 @@ fn sequential(reduction: Reduction, f: &[f32], g: &[f32]) -> Vec<f32> {
             sorted
         }
     }
+}
+
+/// Numbers on both sides of zero round to a zero of either sign, and a quotient by it is either infinity.
+#[test]
+fn zeros_of_numbers_around_zero_have_no_sign() {
+    let rounding = Rounding::of(Float::F32);
+    let around = Bounded { value: 1e-9, low: -1e-7, high: 1e-7 };
+    for digits in [-2, 0, 2] {
+        let rounded = rounding.apply(&Op::Round(digits), &[around]);
+        assert!(rounded.is_either_zero(), "{digits}: {rounded:?}");
+        let inverse = rounding.apply(&Op::Inv, &[rounded]);
+        assert!(inverse.allows(f64::INFINITY) && inverse.allows(f64::NEG_INFINITY));
+    }
+    let floor = rounding.apply(&Op::Floor, &[Bounded::EITHER_ZERO]);
+    assert!(floor.is_either_zero(), "{floor:?}");
+    let product = rounding.apply(&Op::Mul, &[Bounded::exact(0.0), around]);
+    assert!(product.is_either_zero(), "{product:?}");
+    // -0 to an odd power is -0.
+    let exponent = Bounded { value: 4.1, low: 4.0, high: 5.0 };
+    let power = rounding.apply(&Op::Powf, &[Bounded::exact(-0.0), exponent]);
+    assert!(power.is_either_zero(), "{power:?}");
+}
+
+/// F - max F may overflow to an infinite difference; its exponential is 0, and the largest term is still 1.
+#[test]
+fn differences_of_exponents_may_overflow() {
+    let formula = typing::formula("y", None, &["y = Vj(1)"]).unwrap();
+    let y = Matrix::new(3, 1, vec![f64::MAX, -f64::MAX, -1.0]);
+    let task = Task {
+        formula: &formula,
+        rows: Category::I,
+        reduction: Reduction::MaxSumShiftExp,
+        float: Float::F64,
+        inputs: &[y],
+        m: 1,
+        n: 3,
+    };
+    let bounds = reduce(&task, Tree::sequential(3));
+    assert!(bounds.values.values[1].allows(1.0), "{:?}", bounds.values.values[1]);
 }
 
 proptest! {

@@ -3,7 +3,11 @@
 //!
 //! `cargo bench --bench cuda_resources`. A cell is registers of a thread / bytes spilled / bytes of shared memory of a block.
 
-#![allow(clippy::print_stdout, reason = "a bench prints its table")]
+#![allow(
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "a bench prints its table and shares a list with tests"
+)]
 
 #[path = "../tests/common/device_problems.rs"]
 mod device_problems;

@@ -4,6 +4,7 @@ use genred::{Backend, Error, Genred, Reduction, Stage};
 
 /// A reduction of float32 arrays.
 pub struct Problem {
+    /// As in tables.
     pub name: String,
     reduction: Reduction,
     formula: &'static str,
@@ -52,7 +53,7 @@ impl Problem {
         let mut aliases = vec![format!("x = Vi({dim})"), format!("y = Vj({dim})")];
         aliases.extend(self.more.iter().map(|alias| (*alias).to_owned()));
         let kernel = Genred::<f32>::reduction(self.reduction, self.formula)
-            .output(&format!("a = Vi({output})"))
+            .output(format!("a = Vi({output})"))
             .aliases(aliases.iter().map(String::as_str))
             .backend(Backend::Cpu)
             .compile()?;

@@ -2,7 +2,7 @@
 //! driver.
 //!
 //! **Not yet measured on hardware.** Its sources are compiled for the host with the device language emulated, and compared with the
-//! oracle (`tests/cuda`); no device has run them yet, and no test compiles them with NVRTC.
+//! oracle (`tests/cuda`), and by NVRTC where it is installed; no device has run them yet.
 //!
 //! Nothing here is linked: the driver and the compiler are looked for when they are first asked for, and whatever is missing is
 //! an error that says so. A cached CUBIN needs the driver only.

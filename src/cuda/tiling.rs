@@ -46,6 +46,8 @@ pub struct Kept {
 
 /// Registers of a thread beyond what the compiler needs for addresses and temporaries.
 const REGISTERS: u32 = 104;
+/// The same where a multiprocessor has half as many threads.
+const MANY_REGISTERS: u32 = 192;
 /// Bytes of shared memory for a tile of columns: several blocks share a multiprocessor.
 const TILE_BYTES: u32 = 20 * 1024;
 /// Columns of a tile where memory allows.
@@ -53,7 +55,7 @@ const TILE_COLUMNS: u32 = 256;
 /// Bytes of shared memory for the operands of a contraction.
 const STAGED_BYTES: u32 = 24 * 1024;
 /// Most steps of a contraction staged at once: they are unrolled.
-const MOST_STAGED: u32 = 12;
+const MOST_STAGED: u32 = 8;
 /// Components of a float32 output that a thread accumulates in registers.
 const WINDOW: u32 = 32;
 /// Longest output that is not divided.
@@ -79,7 +81,7 @@ impl Tiling {
                 components: 0,
                 blocks: 2,
             },
-            Lanes::Rows if depth > 0 => contraction(&survey, words, depth),
+            Lanes::Rows if depth > 0 => contraction(program, &survey, words, depth),
             Lanes::Rows => simple(program, &survey, kept, words),
         };
         tiling.components = components(&survey, words);
@@ -121,17 +123,21 @@ fn depth(survey: &Survey, words: u32) -> u32 {
     let count = survey.depth();
     let operands = survey.contractions.iter().flatten().map(|c| c.operands.len()).max();
     let step_bytes = operands.map_or(0, |n| 512 * words * n as u32);
-    let most = (STAGED_BYTES / step_bytes.max(1)).clamp(1, MOST_STAGED);
+    // The accumulators of a long output leave fewer registers for what is fetched ahead.
+    let unrolled = if survey.components.count > 0 { MOST_STAGED / 2 } else { MOST_STAGED };
+    let most = (STAGED_BYTES / step_bytes.max(1)).clamp(1, unrolled);
     let good = (most.div_ceil(3)..=most).rev().find(|d| count.is_multiple_of(*d));
     if count == 0 { 0 } else { good.unwrap_or(most.min(8)) }
 }
 
 /// Blocks like those of a matrix product: operands are read from shared memory once for several rows or columns.
-fn contraction(survey: &Survey, words: u32, depth: u32) -> Tiling {
-    let side = if survey.components.count > 0 { 4 } else { 8 / words };
+fn contraction(program: &Program, survey: &Survey, words: u32, depth: u32) -> Tiling {
+    // What is read besides operands takes registers of its own, and so do the accumulators of a long output.
+    let has_others =
+        slots_read(program, survey, Space::Row) + slots_read(program, survey, Space::Col) > 0;
     Tiling {
-        rows: side,
-        columns: side,
+        rows: 4,
+        columns: if has_others || survey.components.count > 0 { 4 } else { 8 / words },
         row_threads: 16,
         column_threads: 16,
         tile: 0,
@@ -151,16 +157,30 @@ fn simple(program: &Program, survey: &Survey, kept: Option<Kept>, words: u32) ->
     let short = program.slots(Space::State).saturating_sub(long);
     let lists = kept.map_or(0, |kept| if kept.k == 1 { 2 * kept.dim.min(WINDOW) } else { 0 });
     let a_row = rows.min(WINDOW) + 2 * short + window + tile_slots.min(WINDOW) * columns + lists;
-    let fits = |n: &u32| n * a_row * words <= if window > WHOLE { 192 } else { REGISTERS };
+    // Long outputs that leave a thread only two rows get the registers of twice as many.
+    let fits = |budget: u32| {
+        let mut sides = [8, 4, 2].into_iter();
+        sides.find(|n| n * a_row * words <= budget).unwrap_or(1)
+    };
+    let is_large = window > WHOLE || window > 0 && fits(REGISTERS) < 4 && fits(MANY_REGISTERS) >= 4;
+    let (budget, blocks) = if is_large { (MANY_REGISTERS, 2) } else { (REGISTERS, 4) };
+    let rows = fits(budget);
+    // The compiler loads the slots of all columns first, so they take registers too.
+    let loaded = slots_read(program, survey, Space::Col);
+    let leaves = |n: &u32| (rows * a_row + n * loaded) * words <= budget;
+    let columns = match survey.is_single || window > 0 {
+        true => [columns, 2].into_iter().find(leaves).unwrap_or(1),
+        false => columns,
+    };
     Tiling {
-        rows: [8, 4, 2].into_iter().find(fits).unwrap_or(1),
+        rows,
         columns,
         row_threads: 128,
         column_threads: 1,
         tile: 0,
         depth: 0,
         components: 0,
-        blocks: if window > WHOLE { 2 } else { 4 },
+        blocks,
     }
 }
 
@@ -175,6 +195,13 @@ fn components(survey: &Survey, words: u32) -> u32 {
     let parts = u64::from(count.div_ceil(window));
     let again = (parts - 1).saturating_mul(survey.operations);
     if again > 4 * u64::from(count) { count } else { window }
+}
+
+/// Slots of rows or columns that a pair reads one by one.
+fn slots_read(program: &Program, survey: &Survey, space: Space) -> u32 {
+    let arrays = survey.reads.iter().map(|(id, reads)| (&program.arrays[id.index()], reads));
+    let read = arrays.filter(|(array, reads)| array.space == space && reads.fixed);
+    read.map(|(array, _)| array.len).fold(0, u32::saturating_add)
 }
 
 /// Column slots that a tile holds, roughly: what is staged by contractions is not.

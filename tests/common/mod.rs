@@ -6,8 +6,10 @@
     reason = "each test binary uses a part; fuzz targets share it"
 )]
 
+#[path = "../../src/bin/genred/soak/choices.rs"]
 pub mod choices;
 pub mod compare;
+pub mod device_problems;
 pub mod formulas;
 pub mod functions;
 pub mod hard;

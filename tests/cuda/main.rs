@@ -19,6 +19,7 @@ mod suite;
 
 mod backend;
 mod cases;
+mod nvrtc;
 mod run;
 mod shim;
 

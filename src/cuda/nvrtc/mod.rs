@@ -1,6 +1,9 @@
 //! The run-time compiler: source text in, a CUBIN for one architecture out. It needs no device.
 
 mod find;
+mod resources;
+
+pub use resources::Resources;
 
 use super::library::{self, functions};
 use crate::error::{Error, ErrorKind};

@@ -76,7 +76,7 @@ fn one(seed: u64, number: u64, counts: &Counts) {
     let case = differential::case(&mut Choices::from_seed(seed << 32 ^ number));
     match catch_unwind(AssertUnwindSafe(|| differential::check(&case))) {
         Ok(Verdict::Refused) => {}
-        Ok(Verdict::Agreed { results, unknown }) => {
+        Ok(Verdict::Agreed { results, unknown, .. }) => {
             counts.accepted.fetch_add(1, Ordering::Relaxed);
             counts.compared.fetch_add(results as u64, Ordering::Relaxed);
             counts.unknown.fetch_add(unknown as u64, Ordering::Relaxed);

@@ -97,7 +97,7 @@ pub use partial::Partial;
 pub use ranges::{RangeArrays, Ranged, RangedGradient, Ranges};
 pub use reduce::{Accumulate, Reduction};
 pub use solve::{KernelSolve, Preconditioner, Solution};
-pub use stream::{Cancel, Chunks, Progress, Sink, Source, Stream};
+pub use stream::{Cancel, Chunks, Pieces, Progress, Sink, Source, Stream};
 pub use view::{View, ViewMut};
 
 /// The README's example, compiled and run.

@@ -67,7 +67,7 @@ fn engines_agree_with_the_oracle() {
         let case = differential::case(&mut Choices::from_seed(seed));
         match differential::check(&case) {
             Verdict::Refused => {}
-            Verdict::Agreed { results, unknown } => {
+            Verdict::Agreed { results, unknown, .. } => {
                 accepted += 1;
                 compared += results;
                 doubtful += unknown;

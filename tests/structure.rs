@@ -78,6 +78,7 @@ const LONG: &[(&str, &str)] = &[
     ("src/cpu/wide/select.rs", "one arm an instruction"),
     ("src/cpu/clif/stages.rs", "six stage functions over one set of cursors"),
     ("src/cpu/launch/sweep.rs", "one recursion over rows, columns and panels"),
+    ("src/bin/genred/soak/formula.rs", "one arm a rule of typing"),
     ("src/cuda/driver.rs", "one binding a function of the driver"),
 ];
 

@@ -48,6 +48,12 @@ impl<W: Default> Pool<W> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
+    /// Free what nobody uses now.
+    pub(super) fn clear(&self) {
+        let idle = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(idle);
+    }
+
     /// Give it back for the next taker.
     pub(super) fn give(&self, item: W) {
         let mut items = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,3 +65,18 @@ impl<W: Default> Pool<W> {
 
 /// Most objects a pool keeps.
 const KEPT: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::Pool;
+
+    #[test]
+    fn a_pool_gives_what_it_was_given_until_it_is_cleared() {
+        let pool = Pool::<Vec<u8>>::new();
+        pool.give(vec![1]);
+        assert_eq!(pool.take(), [1]);
+        pool.give(vec![2]);
+        pool.clear();
+        assert!(pool.take().is_empty());
+    }
+}

@@ -44,7 +44,10 @@ impl<'k, T: Element> Passing<'k, T> {
             Engine::F64(_) => Accumulators::F64(Waiting::default()),
             engine => return Err(engine.layout().expect_err("it has no layout")),
         };
-        Ok(Passing { kernel, compiled, columns: shape.columns, waiting })
+        let passing = Passing { kernel, compiled, columns: shape.columns, waiting };
+        // What earlier calls left is in no budget.
+        passing.release();
+        Ok(passing)
     }
 
     /// Begin with other rows.
@@ -86,5 +89,23 @@ impl<'k, T: Element> Passing<'k, T> {
             }
             _ => unreachable!("accumulators are of the engine's type"),
         }
+    }
+}
+
+impl<T> Passing<'_, T> {
+    /// Free the memory that the kernel keeps for further calls.
+    fn release(&self) {
+        match &self.compiled.engine {
+            Engine::F32(launcher) => launcher.release(),
+            Engine::F64(launcher) => launcher.release(),
+            _ => {}
+        }
+    }
+}
+
+impl<T> Drop for Passing<'_, T> {
+    /// A kernel that lives on keeps nothing of a call that had a budget.
+    fn drop(&mut self) {
+        self.release();
     }
 }

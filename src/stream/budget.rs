@@ -15,17 +15,42 @@ const PACKED: usize = 16 << 20;
 /// The part of a budget that columns may have where rows could use it as well.
 const COLUMNS_PART: usize = 4;
 
-/// Sizes of pieces.
+/// How a call divides its rows and columns under a budget.
+///
+/// ```
+/// use genred::{View, generic_sum};
+/// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+/// let (x, y) = ([1.0, 2.0], [3.0, 4.0]);
+/// let call = sum.stream().input(View::new(&x, 2, 1)?).input(View::new(&y, 2, 1)?);
+/// let pieces = call.memory_budget(1 << 20).pieces()?;
+/// assert!(pieces.rows() >= 2 && pieces.columns() >= 2 && pieces.bytes() <= 1 << 20);
+/// # Ok::<(), genred::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Pieces {
-    /// Rows of a pass.
+pub struct Pieces {
     pub(super) rows: usize,
-    /// Most columns that are read at once: whole tiles.
+    /// Whole tiles.
     pub(super) columns: usize,
     /// Columns of a tile.
     pub(super) tile: usize,
-    /// Bytes that this takes.
     pub(super) bytes: usize,
+}
+
+impl Pieces {
+    /// Most rows that are in memory at once; every such pass over the rows reads all columns.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Most columns that are in memory at once.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Bytes that this takes, of the budget.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 /// What a call takes of each row and column.

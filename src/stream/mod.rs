@@ -10,6 +10,7 @@ mod run;
 mod sink;
 mod source;
 
+pub use budget::Pieces;
 pub use cancel::{Cancel, Progress};
 pub use sink::Sink;
 pub use source::{Chunks, Source};
@@ -119,6 +120,14 @@ impl<'a, T: Element> Stream<'a, T> {
     /// `Shape` if arguments do not fit the aliases; `Device` for the interpreter, which cannot work in pieces.
     pub fn least_budget(&self) -> Result<usize, Error> {
         Run::least(self.kernel, &self.inputs)
+    }
+
+    /// How rows and columns are divided under the budget.
+    ///
+    /// # Errors
+    /// As for [`least_budget`](Stream::least_budget), and `Limit` if the budget is too small.
+    pub fn pieces(&self) -> Result<Pieces, Error> {
+        Run::divided(self.kernel, &self.inputs, self.budget)
     }
 
     /// The result, as [`Kernel::call`] gives it.

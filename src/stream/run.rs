@@ -85,6 +85,16 @@ impl<'a, T: Element> Run<'a, T> {
         Ok(Division::new(kernel, sources.iter().map(|s| &**s), shape)?.least())
     }
 
+    /// How a budget divides rows and columns.
+    pub(super) fn divided(
+        kernel: &Kernel<T>,
+        sources: &[Box<dyn Source<T> + 'a>],
+        budget: usize,
+    ) -> Result<Pieces, Error> {
+        let shape = source::check(kernel, sources)?;
+        Division::new(kernel, sources.iter().map(|s| &**s), shape)?.within(budget)
+    }
+
     /// Reduce, and write every row of the result.
     pub(super) fn until_done(
         mut self,

@@ -6,6 +6,7 @@
     reason = "each test binary uses a part; fuzz targets share it"
 )]
 
+#[path = "../../src/bin/genred/soak/choices.rs"]
 pub mod choices;
 pub mod compare;
 pub mod formulas;

@@ -6,10 +6,12 @@ mod bench;
 mod cache;
 mod errors;
 mod forms;
+mod memory;
 mod npy;
 mod reductions;
 mod shell;
 mod shown;
+mod soak;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

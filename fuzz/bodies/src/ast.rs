@@ -1,7 +1,7 @@
 //! Trees of any kind, whether they mean anything or not.
 
 use crate::Choices;
-use genred::span::Span;
+use crate::tree::Tree;
 use genred::syntax::ast::Operator;
 use genred::syntax::{Ast, AstId, Expr};
 
@@ -21,36 +21,6 @@ const OPERATORS: [Operator; 12] = [
 ];
 const NAMES: [&str; 8] = ["x", "y", "_", "Exp", "SqDist", "Vi", "and", "x_1E5"];
 const NUMBERS: [&str; 9] = ["0", "1", "42", "1_000", "0x1f", "0b10", "2.5", ".5e-3", "1E+9"];
-
-/// A tree builder: expressions are pushed in the order in which the parser makes them.
-#[derive(Clone, Debug, Default)]
-pub struct Tree {
-    exprs: Vec<Expr>,
-}
-
-impl Tree {
-    /// Add an expression whose operands are there already.
-    pub fn push(&mut self, expr: Expr) -> AstId {
-        self.exprs.push(expr);
-        AstId(self.exprs.len() as u32 - 1)
-    }
-
-    /// The expressions so far.
-    pub fn len(&self) -> usize {
-        self.exprs.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.exprs.is_empty()
-    }
-
-    /// The tree; places are unknown.
-    pub fn finish(self) -> Ast {
-        let spans = vec![Span::default(); self.exprs.len()];
-        Ast { exprs: self.exprs, spans }
-    }
-}
 
 /// A tree of up to some hundred expressions, `depth` levels deep at most.
 pub fn arbitrary(choices: &mut Choices<'_>, depth: usize) -> Ast {

@@ -3,7 +3,7 @@
 #[cfg(unix)]
 #[path = "../../../tests/cache/mod.rs"]
 pub(crate) mod cache;
-#[path = "../../../tests/common/choices.rs"]
+#[path = "../../../src/bin/genred/soak/choices.rs"]
 pub mod choices;
 #[path = "../../../tests/common/compare.rs"]
 pub mod compare;

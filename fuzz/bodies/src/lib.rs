@@ -9,10 +9,8 @@ pub mod cache_ops;
 pub mod common;
 pub mod compile;
 pub mod dictionary;
-pub mod differential;
 #[cfg(unix)]
 pub mod entry;
-pub mod formula;
 #[cfg(unix)]
 pub mod guard;
 pub mod parse;
@@ -20,6 +18,14 @@ pub mod program;
 pub mod roundtrip;
 pub mod shapes;
 pub mod text;
+
+// What `genred soak` does as well: random formulas, and their check on all engines.
+#[path = "../../../src/bin/genred/soak/differential.rs"]
+pub mod differential;
+#[path = "../../../src/bin/genred/soak/formula.rs"]
+pub mod formula;
+#[path = "../../../src/bin/genred/soak/tree.rs"]
+pub mod tree;
 
 pub use common::choices::Choices;
 

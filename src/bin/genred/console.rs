@@ -11,9 +11,14 @@ use std::process::ExitCode;
 pub(crate) enum Failure {
     /// To be said on stderr.
     Message(String),
+    /// The user stopped it.
+    Cancelled(String),
     /// Nobody reads stdout any more.
     Closed,
 }
+
+/// The exit status of a command that was stopped by Ctrl-C, as shells give it: 128 and the number of the signal.
+pub(crate) const CANCELLED: u8 = 130;
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Failure {
@@ -24,7 +29,7 @@ impl Failure {
     pub(crate) fn and(self, more: impl fmt::Display) -> Failure {
         match self {
             Failure::Message(message) => Failure::Message(format!("{message}\n{more}")),
-            Failure::Closed => Failure::Closed,
+            other => other,
         }
     }
 }
@@ -32,7 +37,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Message(message) => f.write_str(message),
+            Failure::Message(message) | Failure::Cancelled(message) => f.write_str(message),
             Failure::Closed => f.write_str("nobody reads the output"),
         }
     }
@@ -40,7 +45,8 @@ impl fmt::Display for Failure {
 
 impl From<genred::Error> for Failure {
     fn from(error: genred::Error) -> Self {
-        Failure::Message(error.to_string())
+        let message = error.to_string();
+        if error.is_cancelled() { Failure::Cancelled(message) } else { Failure::Message(message) }
     }
 }
 
@@ -62,15 +68,24 @@ pub(crate) fn exit(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) | Err(Failure::Closed) => ExitCode::SUCCESS,
         Err(Failure::Message(message)) => {
-            let label = if colours() { "\x1b[1;31merror:\x1b[0m" } else { "error:" };
-            // If stderr is gone too, there is nobody left to tell.
-            let _ = writeln!(io::stderr(), "{label} {message}");
+            complain(&message);
             ExitCode::FAILURE
+        }
+        Err(Failure::Cancelled(message)) => {
+            complain(&message);
+            ExitCode::from(CANCELLED)
         }
     }
 }
 
-fn colours() -> bool {
+fn complain(message: &str) {
+    let label = if colours() { "\x1b[1;31merror:\x1b[0m" } else { "error:" };
+    // If stderr is gone too, there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "{label} {message}");
+}
+
+/// Whether stderr is a terminal that wants colours.
+pub(crate) fn colours() -> bool {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     io::stderr().is_terminal()
         && set("NO_COLOR").is_none()

@@ -3,6 +3,7 @@
 //! One file a subcommand. Results go to stdout and files, failures to stderr with a non-zero exit status; no input makes the
 //! tool panic, and no failure leaves an output file behind.
 
+mod bar;
 mod bench;
 mod cache;
 mod console;
@@ -17,6 +18,8 @@ mod problem;
 mod random;
 mod reduce;
 mod shell;
+mod soak;
+mod streamed;
 mod threads;
 mod warm;
 
@@ -58,6 +61,9 @@ enum Command {
     /// Compile a list of reductions into a cache ahead of their use
     #[command(after_help = warm::EXAMPLES)]
     Warm(warm::Warm),
+    /// Check random reductions on many threads for some minutes
+    #[command(after_help = soak::EXAMPLES)]
+    Soak(soak::Soak),
     /// Say what this machine offers and which engine is chosen
     #[command(after_help = doctor::EXAMPLES)]
     Doctor,
@@ -78,6 +84,7 @@ fn main() -> ExitCode {
         Command::Bench(command) => command.run(),
         Command::Cache(command) => command.run(),
         Command::Warm(command) => command.run(),
+        Command::Soak(command) => command.run(),
         Command::Doctor => doctor::run(),
         Command::Completions(command) => command.run(Tool::command()),
         Command::Man(command) => command.run(Tool::command()),

@@ -4,11 +4,13 @@ use crate::console::{Failure, print};
 use crate::input::{Input, Opened, Stored};
 use crate::output::{self, Pending};
 use crate::problem::Problem;
+use crate::streamed::{Memory, Streamed};
 use crate::threads::Threads;
+use genred::cache::size;
 use genred::formula::{Category, Variable};
 use genred::npy::{Header, Writer};
 use genred::reduce::Outputs;
-use genred::{Array, DType, Kernel, Origin, Reduction, View, ViewMut};
+use genred::{Array, DType, Kernel, Origin, Reduction, Stats, View, ViewMut};
 use half::f16;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -21,7 +23,8 @@ no such point.
 Examples:
   genred reduce Sum \"Exp(-SqNorm2(x - y))\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" --in x.npy --in y.npy --out a.npy
   genred reduce ArgKMin \"SqDist(x, y)\" \"a = Vi(5)\" \"x = Vi(10)\" \"y = Vj(10)\" --in x.npy --in y.npy --out a.npy
-  genred reduce Min_ArgMin \"SqDist(x, y)\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" --in x.npy --in y.npy --out v.npy --out k.npy";
+  genred reduce Min_ArgMin \"SqDist(x, y)\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" --in x.npy --in y.npy --out v.npy --out k.npy
+  genred reduce Sum \"Exp(-SqNorm2(x - y))\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" --in x.npy --in y.npy --out a.npy --memory 1G";
 
 /// Arguments of `genred reduce`.
 #[derive(clap::Args)]
@@ -45,9 +48,19 @@ pub(crate) struct Reduce {
     #[arg(long, value_name = "R", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     repeat: u32,
 
+    /// Read files in pieces and use at most about so much memory; K, M and G are understood. Results have the same bits. On a
+    /// terminal a bar shows how far it is; after Ctrl-C there is no output file
+    #[arg(long, value_name = "SIZE", value_parser = memory, conflicts_with = "repeat")]
+    memory: Option<usize>,
+
     /// Print how it went as one line on stdout
     #[arg(long, value_name = "FORMAT")]
     stats: Option<Format>,
+}
+
+fn memory(text: &str) -> Result<usize, String> {
+    let bytes = size(text).and_then(|bytes| usize::try_from(bytes).ok());
+    bytes.ok_or_else(|| "a number of bytes is needed, such as 256M".to_owned())
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -67,14 +80,14 @@ struct Report {
     rows: usize,
     columns: usize,
     dtype: DType,
-    engine: String,
-    /// Engines that were asked before, and why they are not the one.
-    refusals: Vec<(String, String)>,
-    origin: Origin,
+    /// Of the kernel.
+    stats: Stats,
     /// Seconds from strings to a callable kernel.
     made: f64,
     /// Seconds of the median call.
     run: f64,
+    /// What a call under a budget took.
+    memory: Option<Memory>,
 }
 
 impl Reduce {
@@ -96,11 +109,13 @@ impl Reduce {
             .map(|(opened, variable)| argument(variable, opened))
             .collect();
         let dtype = opened.first().map_or(DType::F32, |first| first.header.dtype);
-        let inputs = opened.into_iter().map(Opened::load).collect::<Result<Vec<_>, _>>()?;
-        let report = match dtype {
-            DType::F16 => self.reduce::<f16>(&inputs, &arguments),
-            DType::F32 => self.reduce::<f32>(&inputs, &arguments),
-            DType::F64 => self.reduce::<f64>(&inputs, &arguments),
+        let report = match (dtype, self.memory) {
+            (DType::F16, Some(budget)) => self.stream::<f16>(budget, &arguments),
+            (DType::F32, Some(budget)) => self.stream::<f32>(budget, &arguments),
+            (DType::F64, Some(budget)) => self.stream::<f64>(budget, &arguments),
+            (DType::F16, None) => self.reduce::<f16>(opened, &arguments),
+            (DType::F32, None) => self.reduce::<f32>(opened, &arguments),
+            (DType::F64, None) => self.reduce::<f64>(opened, &arguments),
         }?;
         match self.stats {
             Some(Format::Json) => print(&report.json()),
@@ -161,7 +176,12 @@ impl Reduce {
         Ok(opened)
     }
 
-    fn reduce<T: Stored>(&self, inputs: &[Input], arguments: &[String]) -> Result<Report, Failure> {
+    fn reduce<T: Stored>(
+        &self,
+        opened: Vec<Opened>,
+        arguments: &[String],
+    ) -> Result<Report, Failure> {
+        let inputs = opened.into_iter().map(Opened::load).collect::<Result<Vec<_>, _>>()?;
         let threads = Threads::start(self.threads)?;
         let start = Instant::now();
         let kernel = threads.given_to(self.problem.genred::<T>()?).compile()?;
@@ -182,8 +202,28 @@ impl Reduce {
 
         let (results, run) = call(&kernel, &views, rows, self.repeat)?;
         self.write(&kernel, rows, &results)?;
-        let (engine, origin, refusals) = (stats.engine, stats.origin, stats.refusals);
-        Ok(Report { rows, columns, dtype: T::DTYPE, engine, refusals, origin, made, run })
+        Ok(Report { rows, columns, dtype: T::DTYPE, stats, made, run, memory: None })
+    }
+
+    /// Reduce under a budget of memory.
+    fn stream<T: Stored>(&self, budget: usize, arguments: &[String]) -> Result<Report, Failure> {
+        let threads = Threads::start(self.threads)?;
+        let start = Instant::now();
+        let kernel = threads.given_to(self.problem.in_pieces::<T>()?).compile()?;
+        let compiled = start.elapsed();
+
+        let streamed = Streamed::open(&kernel, &self.inputs, budget)?;
+        let (rows, columns) =
+            streamed.shape().map_err(|error| Failure::from(error).and(arguments.join("\n")))?;
+
+        let start = Instant::now();
+        let stats = kernel.prepare(rows, columns)?;
+        let made = (compiled + start.elapsed()).as_secs_f64();
+
+        let start = Instant::now();
+        let memory = Some(streamed.write(&shape_of(&kernel, rows), &self.outputs)?);
+        let run = start.elapsed().as_secs_f64();
+        Ok(Report { rows, columns, dtype: T::DTYPE, stats, made, run, memory })
     }
 
     fn write<T: Stored>(
@@ -192,12 +232,7 @@ impl Reduce {
         rows: usize,
         results: &Results<T>,
     ) -> Result<(), Failure> {
-        let k = kernel.reduction().k().map(|k| k as usize);
-        let shape: Vec<usize> = match (k, kernel.dim()) {
-            (None, dim) => vec![rows, dim],
-            (Some(k), dim) if dim == k => vec![rows, k],
-            (Some(k), dim) => vec![rows, k, dim / k],
-        };
+        let shape = shape_of(kernel, rows);
         let mut files = Vec::new();
         for path in &self.outputs {
             files.push(Pending::create(path)?);
@@ -217,6 +252,16 @@ impl Reduce {
             }
         }
         Pending::publish(files)
+    }
+}
+
+/// The shape of a result's file.
+fn shape_of<T: Stored>(kernel: &Kernel<T>, rows: usize) -> Vec<usize> {
+    let k = kernel.reduction().k().map(|k| k as usize);
+    match (k, kernel.dim()) {
+        (None, dim) => vec![rows, dim],
+        (Some(k), dim) if dim == k => vec![rows, k],
+        (Some(k), dim) => vec![rows, k, dim / k],
     }
 }
 
@@ -312,7 +357,8 @@ fn median(mut seconds: Vec<f64>) -> f64 {
 impl Report {
     /// One line; `compile_s` or `load_s` is 0, as `origin` says.
     fn json(&self) -> String {
-        let Report { rows, columns, dtype, engine, refusals, origin, made, run } = self;
+        let Report { rows, columns, dtype, stats, made, run, memory } = self;
+        let Stats { engine, origin, refusals, .. } = stats;
         let refusals: Vec<String> = refusals
             .iter()
             .map(|(name, why)| format!("\"{name}\": \"{}\"", escaped(why)))
@@ -323,10 +369,12 @@ impl Report {
         // A clock may stand still during a tiny call; JSON has no infinity.
         let rate = if *run > 0.0 { pairs / run } else { 0.0 };
         let origin = origin.name();
+        let memory = memory.as_ref().map(|memory| format!(", \"memory\": {}", memory.json(*rows)));
+        let memory = memory.unwrap_or_default();
         format!(
             "{{\"rows\": {rows}, \"columns\": {columns}, \"dtype\": \"{dtype}\", \"engine\": \"{engine}\", \
              \"refusals\": {{{refusals}}}, \"origin\": \"{origin}\", \"compile_s\": {compile:.9}, \"load_s\": {load:.9}, \"run_s\": {run:.9}, \
-             \"pairs_per_s\": {rate:.0}}}\n"
+             \"pairs_per_s\": {rate:.0}{memory}}}\n"
         )
     }
 }

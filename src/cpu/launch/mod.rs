@@ -234,6 +234,13 @@ impl<C: Real> Launcher<C> {
         Launcher { stages, workspaces, workers, groups }
     }
 
+    /// Free the memory that is kept for further calls.
+    pub fn release(&self) {
+        self.workspaces.clear();
+        self.workers.clear();
+        self.groups.clear();
+    }
+
     /// The kernel's layout.
     pub fn layout(&self) -> &Layout {
         self.stages.layout()

@@ -1,7 +1,7 @@
 //! Well-typed formulas, grown from the dim that is wanted downwards over the table of operations.
 
-use crate::Choices;
-use crate::ast::Tree;
+use super::Choices;
+use super::tree::Tree;
 use genred::alias::{Category, Variable};
 use genred::formula::table::{self, Arg, Build, Row};
 use genred::formula::typing::{Calculus, Complex, Rule};

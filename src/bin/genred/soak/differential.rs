@@ -1,6 +1,7 @@
-//! Target `differential`: well-typed formulas on every engine, against each other bit for bit and against the oracle's bounds.
+//! Well-typed formulas on every engine, against each other bit for bit and against the oracle's bounds: what `genred soak` and the
+//! fuzz target `differential` do.
 
-use crate::{Choices, formula};
+use super::{Choices, formula};
 use genred::alias::Variable;
 use genred::cache::{Cache, Mode, Options};
 use genred::eval::bound::{self, Bounded, Tree};
@@ -66,6 +67,8 @@ pub enum Verdict {
     Refused,
     /// Every engine agrees with every other and with the oracle.
     Agreed {
+        /// Calls of kernels.
+        calls: usize,
         /// Results compared.
         results: usize,
         /// Of these, results of which the oracle knows nothing.
@@ -156,19 +159,24 @@ pub fn run(data: &[u8]) {
     check(&case(&mut Choices::from_bytes(data)));
 }
 
-/// Panics where engines disagree, with the case as code.
+/// Panics where engines disagree, with the case as code; every kernel is compiled.
 pub fn check(case: &Case) -> Verdict {
+    check_in(case, &Cache::open(Options::new().mode(Mode::Off)), 0)
+}
+
+/// The same with the kernels of a cache, each called `again` more times, which must not change a bit.
+pub fn check_in(case: &Case, cache: &Cache, again: usize) -> Verdict {
     match case.dtype {
-        DType::F16 => check_over::<f16>(case),
-        DType::F32 => check_over::<f32>(case),
-        DType::F64 => check_over::<f64>(case),
+        DType::F16 => check_over::<f16>(case, cache, again),
+        DType::F32 => check_over::<f32>(case, cache, again),
+        DType::F64 => check_over::<f64>(case, cache, again),
     }
 }
 
 /// The native engines that a machine may have.
 const ENGINES: [Backend; 3] = [Backend::Clif, Backend::Avx2, Backend::Avx512];
 
-fn check_over<T: Element>(case: &Case) -> Verdict {
+fn check_over<T: Element>(case: &Case, cache: &Cache, again: usize) -> Verdict {
     let aliases: Vec<&str> = case.aliases.iter().map(String::as_str).collect();
     let typed = match typing::formula(&case.formula, case.weight.as_deref(), &aliases) {
         Ok(typed) => typed,
@@ -184,23 +192,31 @@ fn check_over<T: Element>(case: &Case) -> Verdict {
         .map(|(data, v)| View::new(data, rows(case, v), v.dim as usize).expect("whole rows"))
         .collect();
     let mut first: Option<(Backend, Result3<T>)> = None;
+    let mut calls = 0;
     for engine in ENGINES {
-        let Some(kernel) = compiled::<T>(case, engine) else { continue };
+        let Some(kernel) = compiled::<T>(case, engine, cache) else { continue };
         // Whether integers fit the compute type depends on the numbers of points: the same for every engine.
         let Some(found) = called(case, &kernel, &views) else { return Verdict::Refused };
+        for _ in 0..again {
+            let warm = called(case, &kernel, &views);
+            let unchanged = warm.as_ref().is_some_and(|warm| same(&found, warm));
+            assert!(unchanged, "{engine:?} called again:\n{found:?}\n{warm:?}\n{case}");
+        }
+        calls += 1 + again;
         match &first {
             None => first = Some((engine, found)),
             Some((other, expected)) => {
-                let same = same_bits(&expected.values, &found.values)
-                    && expected.indices.as_ref().map(Array::as_slice)
-                        == found.indices.as_ref().map(Array::as_slice);
-                assert!(same, "{engine:?} and {other:?} differ:\n{found:?}\n{expected:?}\n{case}");
+                assert!(
+                    same(expected, &found),
+                    "{engine:?} and {other:?} differ:\n{found:?}\n{expected:?}\n{case}"
+                );
             }
         }
     }
     // Too large for every engine alike.
     let Some((_, found)) = first else { return Verdict::Refused };
-    compare(case, &typed, &data, &found)
+    let (results, unknown) = compare(case, &typed, &data, &found);
+    Verdict::Agreed { calls, results, unknown }
 }
 
 /// What a call gives, by kind.
@@ -210,13 +226,13 @@ struct Result3<T> {
     indices: Option<Array<i64>>,
 }
 
-fn compiled<T: Element>(case: &Case, engine: Backend) -> Option<Kernel<T>> {
+fn compiled<T: Element>(case: &Case, engine: Backend, cache: &Cache) -> Option<Kernel<T>> {
     let mut builder = Genred::<T>::reduction(case.reduction, case.formula.clone())
         .aliases(case.aliases.iter().cloned())
         .axis(case.axis)
         .accumulate(case.accumulate)
         .backend(engine)
-        .cache(&Cache::open(Options::new().mode(Mode::Off)))
+        .cache(cache)
         .single_threaded();
     if let Some(weight) = &case.weight {
         builder = builder.weight(weight.clone());
@@ -241,10 +257,8 @@ fn called<T: Element>(
         Outputs::Values => {
             kernel.call(views).map(|values| Result3 { values: Some(values), indices: None })
         }
-        Outputs::Indices => {
-            { kernel.call_indices(views) }
-                .map(|indices| Result3 { values: None, indices: Some(indices) })
-        }
+        Outputs::Indices => { kernel.call_indices(views) }
+            .map(|indices| Result3 { values: None, indices: Some(indices) }),
         Outputs::Both => { kernel.call_both(views) }
             .map(|(values, indices)| Result3 { values: Some(values), indices: Some(indices) }),
     };
@@ -253,6 +267,11 @@ fn called<T: Element>(
         Err(error) if error.kind() == ErrorKind::Range => None,
         Err(error) => panic!("{error}\n{case}"),
     }
+}
+
+fn same<T: Element>(a: &Result3<T>, b: &Result3<T>) -> bool {
+    let indices = |found: &Result3<T>| found.indices.as_ref().map(|i| i.as_slice().to_vec());
+    same_bits(&a.values, &b.values) && indices(a) == indices(b)
 }
 
 /// Equal bits, NaN equal to NaN.
@@ -289,13 +308,13 @@ fn data<T: Element>(case: &Case, typed: &Formula) -> Vec<Vec<T>> {
         .collect()
 }
 
-/// The first native engine's results against the oracle's bounds.
+/// The first native engine's results against the oracle's bounds: how many, and of how many the oracle knows nothing.
 fn compare<T: Element>(
     case: &Case,
     typed: &Formula,
     data: &[Vec<T>],
     found: &Result3<T>,
-) -> Verdict {
+) -> (usize, usize) {
     let float = match case.accumulate {
         Accumulate::Double => Float::F64,
         _ => case.dtype.compute(),
@@ -342,7 +361,7 @@ fn compare<T: Element>(
             unknown += check_indices(case, &task, row, got, bounds);
         }
     }
-    Verdict::Agreed { results, unknown }
+    (results, unknown)
 }
 
 /// The values at the indices of a row are as good as the oracle's; gives the number of those of which nothing is known.

@@ -1,0 +1,93 @@
+//! What the program takes of the machine: resident memory and open descriptors.
+
+use std::fmt;
+
+/// Growth of resident memory that passes, in percent.
+const GROWTH: u64 = 5;
+
+/// A look at the program while none of its threads works; what the system does not tell is `None`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Footprint {
+    /// KiB.
+    resident: Option<u64>,
+    descriptors: Option<usize>,
+}
+
+impl Footprint {
+    /// What Linux says in /proc; other systems say nothing.
+    pub(super) fn now() -> Footprint {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let resident = resident.and_then(|text| text.trim().strip_suffix(" kB")?.parse().ok());
+        // Reading the directory opens it.
+        let descriptors = std::fs::read_dir("/proc/self/fd").ok().map(|all| all.count() - 1);
+        Footprint { resident, descriptors }
+    }
+
+    /// A complaint if memory has grown by more than is allowed.
+    pub(super) fn memory_grown(&self, before: &Footprint) -> Option<String> {
+        let (end, start) = self.resident.zip(before.resident)?;
+        let grown = end * 100 > start * (100 + GROWTH);
+        let message =
+            format!("resident memory grew from {start} to {end} KiB, more than {GROWTH} %");
+        grown.then_some(message)
+    }
+
+    /// A complaint if more descriptors are open.
+    pub(super) fn descriptors_grown(&self, before: &Footprint) -> Option<String> {
+        let (end, start) = self.descriptors.zip(before.descriptors)?;
+        (end > start).then(|| format!("open descriptors grew from {start} to {end}"))
+    }
+}
+
+impl fmt::Display for Footprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.resident {
+            Some(resident) => write!(f, "{resident} KiB resident")?,
+            None => write!(f, "resident memory unknown")?,
+        }
+        match self.descriptors {
+            Some(descriptors) => write!(f, ", {descriptors} descriptors"),
+            None => write!(f, ", descriptors unknown"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn footprint(resident: u64, descriptors: usize) -> Footprint {
+        Footprint { resident: Some(resident), descriptors: Some(descriptors) }
+    }
+
+    #[test]
+    fn five_percent_pass_and_no_more() {
+        let before = footprint(20_000, 7);
+        assert_eq!(footprint(21_000, 7).memory_grown(&before), None);
+        assert_eq!(footprint(10_000, 7).memory_grown(&before), None);
+        let complaint = footprint(21_001, 7).memory_grown(&before).unwrap();
+        assert!(complaint.contains("from 20000 to 21001 KiB"), "{complaint}");
+    }
+
+    #[test]
+    fn no_more_descriptors_pass() {
+        let before = footprint(20_000, 7);
+        assert_eq!(footprint(20_000, 7).descriptors_grown(&before), None);
+        let complaint = footprint(20_000, 8).descriptors_grown(&before).unwrap();
+        assert!(complaint.contains("from 7 to 8"), "{complaint}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_open_file_is_counted() {
+        // Other tests of this program open files too: enough that theirs do not matter.
+        let before = Footprint::now();
+        assert!(before.resident.unwrap() > 100, "{before}");
+        let files: Vec<_> =
+            (0..40).map(|_| std::fs::File::open("/proc/self/status").unwrap()).collect();
+        let after = Footprint::now();
+        assert!(after.descriptors.unwrap() >= before.descriptors.unwrap() + 20, "{after}");
+        drop(files);
+    }
+}

@@ -149,12 +149,9 @@ pub(crate) fn borrow<'py, T: Element + numpy::Element>(
     given.iter().map(one).collect()
 }
 
-/// Whether any array has batch dimensions. One parameter of shape (1, D) alone stands for the same as one of shape (D,).
+/// Whether this is a call of batches. A matrix for a parameter does not make it one: that is more often a mistake.
 pub(crate) fn in_batches(given: &[Given<'_, '_>]) -> bool {
-    given.iter().any(|Given { array, variable }| match variable.category {
-        Category::Param => array.ndim() > 2 || array.ndim() == 2 && array.shape()[0] != 1,
-        Category::I | Category::J => array.ndim() > 2,
-    })
+    given.iter().any(|Given { array, .. }| array.ndim() > 2)
 }
 
 /// The borrowed arrays with their batch dimensions. A parameter of no axes is one number.

@@ -7,6 +7,7 @@ Arrays are float16, float32 or float64, of any strides, and are not copied. All 
 has too; indices are int64, and -1 stands for one that does not exist. Other threads run while a call computes.
 
 Axes before the last two (of parameters, before the last) are batch dimensions: aligned at the right and broadcast as NumPy does.
+A parameter alone makes no batch: give another array an axis of length 1.
 """
 
 from __future__ import annotations

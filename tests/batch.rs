@@ -119,6 +119,31 @@ fn each_element_has_the_bits_of_a_call_and_the_oracles_value() {
 }
 
 #[test]
+fn values_and_indices_come_in_one_pass() {
+    let (x, y) = (numbers(3 * 7 * 2, 1), numbers(20 * 2, 2));
+    let both = genred::<f32>(Reduction::MinArgMin, "Vi").compile().unwrap();
+    let (min, argmin) = (
+        genred::<f32>(Reduction::Min, "Vi").compile().unwrap(),
+        genred::<f32>(Reduction::ArgMin, "Vi").compile().unwrap(),
+    );
+    let g = [0.5];
+    let args = [
+        BatchView::new(&x, &[3, 7, 2]).unwrap(),
+        BatchView::new(&y, &[20, 2]).unwrap(),
+        BatchView::new(&g, &[1]).unwrap(),
+    ];
+    let (values, indices) = both.call_batch_both(&args).unwrap();
+    assert_eq!(values, min.call_batch(&args).unwrap());
+    assert_eq!(indices, argmin.call_batch_indices(&args).unwrap());
+    assert!(min.call_batch_both(&args[..2]).is_err());
+    let none: [f32; 0] = [];
+    let empty = [BatchView::new(&none, &[0, 7, 2]).unwrap(), args[1].clone(), args[2].clone()];
+    assert_eq!(both.call_batch_both(&empty).unwrap().1.shape(), [0, 7, 1]);
+    let sum = genred::<f32>(Reduction::Sum, "Vi").compile().unwrap();
+    assert!(sum.call_batch_both(&args).is_err());
+}
+
+#[test]
 fn any_number_of_threads_gives_the_same_bits() {
     let (batch, m, n) = (50, 40, 300);
     let (x, y, g) = (numbers(batch * m * 2, 1), numbers(batch * n * 2, 2), [0.3]);

@@ -2,7 +2,7 @@
 
 use crate::errors::{self, Class};
 use genred::formula::{Category, Variable};
-use genred::{DType, Element, View};
+use genred::{BatchView, DType, Element, View};
 use half::f16;
 use numpy::ndarray::{ArrayViewD, Ix1, Ix2};
 use numpy::{
@@ -149,6 +149,25 @@ pub(crate) fn borrow<'py, T: Element + numpy::Element>(
     given.iter().map(one).collect()
 }
 
+/// Whether this is a call of batches. A matrix for a parameter does not make it one: that is more often a mistake.
+pub(crate) fn in_batches(given: &[Given<'_, '_>]) -> bool {
+    given.iter().any(|Given { array, .. }| array.ndim() > 2)
+}
+
+/// The borrowed arrays with their batch dimensions. A parameter of no axes is one number.
+pub(crate) fn batch_views<'a, T: Element + numpy::Element>(
+    borrowed: &'a [PyReadonlyArrayDyn<'_, T>],
+) -> Vec<BatchView<'a, T>> {
+    let one = |array: &'a PyReadonlyArrayDyn<'_, T>| {
+        let array = array.as_array();
+        match array.ndim() {
+            0 => array.into_shape_with_order(vec![1]).expect("one number is in any order").into(),
+            _ => array.into(),
+        }
+    };
+    borrowed.iter().map(one).collect()
+}
+
 /// The views of borrowed arrays.
 pub(crate) fn views<'a, T: Element + numpy::Element>(
     py: Python<'_>,
@@ -189,11 +208,10 @@ pub(crate) fn view<'a, T: Element>(
         _ => Err(refuse(
             Class::Missing,
             format!(
-                "`{name}` has shape {}, but {} takes two axes: batches are not supported yet",
+                "`{name}` has shape {}: gradients, ranges and solves take no batch dimensions yet",
                 tuple(&shape),
-                declared(variable)
             ),
-            "",
+            "call it for each element of the batch",
         )),
     }
 }

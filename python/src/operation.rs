@@ -10,7 +10,9 @@ use crate::{arguments, solve, threads};
 use genred::alias;
 use genred::formula::{Category, Formula, Variable, typing};
 use genred::reduce::Outputs;
-use genred::{Axis, Backend, DType, Error, Genred, Kernel, Ranges, Reduction, Stage, View};
+use genred::{
+    Axis, Backend, BatchView, DType, Error, Genred, Kernel, Ranges, Reduction, Stage, View,
+};
 use half::f16;
 use pyo3::exceptions::PyDeprecationWarning;
 use pyo3::prelude::*;
@@ -26,6 +28,8 @@ pub(crate) struct Operation {
     reduction: Reduction,
     output: Option<String>,
     axis: Option<Axis>,
+    /// Conditions that a pair must meet to take part.
+    keep: Vec<String>,
     sums: Sums,
     pub(crate) variables: Vec<Variable>,
     columns: Columns,
@@ -47,6 +51,22 @@ struct Asked {
     sum_scheme: String,
 }
 
+/// What `keep` is given as.
+#[derive(FromPyObject)]
+enum Conditions {
+    One(String),
+    All(Vec<String>),
+}
+
+impl Conditions {
+    fn into_vec(self) -> Vec<String> {
+        match self {
+            Conditions::One(condition) => vec![condition],
+            Conditions::All(conditions) => conditions,
+        }
+    }
+}
+
 impl Operation {
     fn request<T: genred::Element>(&self) -> Genred<T> {
         let mut request = Genred::reduction(self.reduction, self.formula.as_str())
@@ -57,10 +77,10 @@ impl Operation {
         if let Some(output) = &self.output {
             request = request.output(output.as_str());
         }
-        match self.axis {
-            Some(axis) => request.axis(axis),
-            None => request,
+        if let Some(axis) = self.axis {
+            request = request.axis(axis);
         }
+        self.keep.iter().fold(request, |request, condition| request.keep(condition.as_str()))
     }
 
     /// The kernel for a dtype.
@@ -88,8 +108,14 @@ impl Operation {
     ) -> PyResult<Bound<'py, PyAny>> {
         let all = self.kernel::<T>(py, backend)?;
         let borrowed = arguments::borrow::<T>(given)?;
+        if ranges.is_none() && arguments::in_batches(given) {
+            return self.call_batch(py, all, &arguments::batch_views(&borrowed), out);
+        }
         let views = arguments::views(py, &borrowed, given)?;
-        let rows = || all.shape(&views).map(|shape| shape.0).map_err(|e| errors::of(py, &e));
+        let shape = || match all.shape(&views) {
+            Ok((rows, _)) => Ok(self.columns.shape(rows)),
+            Err(error) => Err(errors::of(py, &error)),
+        };
         let ranges = ranges.map(|ranges| self.ranges(all, &views, ranges)).transpose()?;
         let kernel = match &ranges {
             None => Over::All(all),
@@ -101,7 +127,7 @@ impl Operation {
                 Ok(results::lend(py, values, self.columns))
             }
             (Outputs::Values, Some(out)) => {
-                let mut array = results::borrow::<T>(out, rows()?, self.columns)?;
+                let mut array = results::borrow::<T>(out, &shape()?)?;
                 let into = results::view_mut(py, array.as_array_mut(), self.columns)?;
                 released(py, || kernel.call_into(&views, into))?;
                 Ok(out.clone())
@@ -111,8 +137,9 @@ impl Operation {
                 Ok(results::lend(py, indices, self.columns))
             }
             (Outputs::Indices, Some(out)) => {
-                let mut into = results::borrow::<i64>(out, rows()?, self.columns)?;
-                results::copy(&mut into, &released(py, || kernel.call_indices(&views))?);
+                let mut into = results::borrow::<i64>(out, &shape()?)?;
+                let indices = released(py, || kernel.call_indices(&views))?;
+                results::copy(&mut into, indices.as_slice());
                 Ok(out.clone())
             }
             (Outputs::Both, None) => {
@@ -123,12 +150,44 @@ impl Operation {
             }
             (Outputs::Both, Some(out)) => {
                 let (first, second) = results::both(out)?;
-                let mut into = results::borrow::<T>(&first, rows()?, self.columns)?;
-                let mut places = results::borrow::<i64>(&second, rows()?, self.columns)?;
+                let mut into = results::borrow::<T>(&first, &shape()?)?;
+                let mut places = results::borrow::<i64>(&second, &shape()?)?;
                 let (values, indices) = released(py, || kernel.call_both(&views))?;
-                results::copy(&mut into, &values);
-                results::copy(&mut places, &indices);
+                results::copy(&mut into, values.as_slice());
+                results::copy(&mut places, indices.as_slice());
                 Ok(out.clone())
+            }
+        }
+    }
+
+    /// A call with batch dimensions.
+    fn call_batch<'py, T: Stored>(
+        &self,
+        py: Python<'py>,
+        kernel: &Kernel<T>,
+        args: &[BatchView<'_, T>],
+        out: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        match self.reduction.outputs() {
+            Outputs::Values => {
+                let values = released(py, || kernel.call_batch(args))?;
+                results::deliver(py, values, self.columns, out)
+            }
+            Outputs::Indices => {
+                let indices = released(py, || kernel.call_batch_indices(args))?;
+                results::deliver(py, indices, self.columns, out)
+            }
+            Outputs::Both => {
+                let outs = out.map(results::both).transpose()?;
+                let (values, indices) = released(py, || kernel.call_batch_both(args))?;
+                let first = outs.as_ref().map(|outs| &outs.0);
+                let second = outs.as_ref().map(|outs| &outs.1);
+                let values = results::deliver(py, values, self.columns, first)?;
+                let indices = results::deliver(py, indices, self.columns, second)?;
+                match out {
+                    Some(out) => Ok(out.clone()),
+                    None => Ok(PyTuple::new(py, [values, indices])?.into_any()),
+                }
             }
         }
     }
@@ -197,8 +256,8 @@ pub(crate) fn released<R: Send>(
 impl Operation {
     #[new]
     #[pyo3(signature = (formula, aliases, reduction_op="Sum", axis=0, dtype=None, opt_arg=None, formula2=None, cuda_type=None,
-        dtype_acc="auto", use_double_acc=false, sum_scheme="auto", enable_chunks=true, rec_multVar_highdim=false,
-        use_fast_math=true, *, output=None))]
+        dtype_acc="auto", use_double_acc=false, sum_scheme="auto", enable_chunks=true, rec_multVar_highdim=None,
+        use_fast_math=true, *, output=None, keep=None))]
     #[expect(clippy::too_many_arguments, reason = "KeOps' keywords")]
     #[expect(non_snake_case, reason = "KeOps' keyword")]
     fn new(
@@ -215,9 +274,10 @@ impl Operation {
         use_double_acc: bool,
         sum_scheme: &str,
         enable_chunks: bool,
-        rec_multVar_highdim: bool,
+        rec_multVar_highdim: Option<bool>,
         use_fast_math: bool,
         output: Option<String>,
+        keep: Option<Conditions>,
     ) -> PyResult<Operation> {
         // They tune KeOps' code for GPUs and change no result.
         let _ = (enable_chunks, rec_multVar_highdim, use_fast_math);
@@ -256,6 +316,7 @@ impl Operation {
             reduction,
             output,
             axis,
+            keep: keep.map_or_else(Vec::new, Conditions::into_vec),
             sums,
             variables,
             columns: Columns::Plain(0),
@@ -356,6 +417,7 @@ impl Operation {
         options.set_item("use_double_acc", use_double_acc)?;
         options.set_item("sum_scheme", sum_scheme)?;
         options.set_item("output", self.output.as_deref())?;
+        options.set_item("keep", self.keep.clone())?;
         Ok((texts, options))
     }
 
@@ -372,6 +434,11 @@ impl Operation {
     #[getter]
     fn aliases(&self) -> Vec<&str> {
         self.aliases.iter().map(String::as_str).collect()
+    }
+
+    #[getter]
+    fn keep(&self) -> Vec<&str> {
+        self.keep.iter().map(String::as_str).collect()
     }
 
     #[getter]

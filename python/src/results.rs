@@ -2,8 +2,8 @@
 
 use crate::arguments::tuple;
 use crate::errors::{self, Class};
-use genred::{Array, Element, ViewMut};
-use numpy::ndarray::{Array2, Array3, ArrayViewMutD, Ix2};
+use genred::{Array, BatchArray, Element, ViewMut};
+use numpy::ndarray::{Array2, Array3, ArrayD, ArrayViewMutD, Ix2};
 use numpy::{
     BorrowError, PyArray2, PyArray3, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods,
     PyReadwriteArrayDyn, PyUntypedArray, PyUntypedArrayMethods, dtype,
@@ -29,10 +29,37 @@ impl Columns {
         }
     }
 
-    fn shape(self, rows: usize) -> Vec<usize> {
+    pub(crate) fn shape(self, rows: usize) -> Vec<usize> {
+        self.shape_after(&[rows])
+    }
+
+    /// The shape of a result whose axes before these are known.
+    fn shape_after(self, axes: &[usize]) -> Vec<usize> {
         match self {
-            Columns::Plain(dim) => vec![rows, dim],
-            Columns::Kept { k, dim } => vec![rows, k, dim],
+            Columns::Plain(dim) => [axes, &[dim]].concat(),
+            Columns::Kept { k, dim } => [axes, &[k, dim]].concat(),
+        }
+    }
+}
+
+/// The results of a batch as NumPy's own, or copied to the caller's.
+pub(crate) fn deliver<'py, T: numpy::Element + Copy>(
+    py: Python<'py>,
+    array: BatchArray<T>,
+    columns: Columns,
+    out: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (_, axes) = array.shape().split_last().expect("the last axis is the dim");
+    let shape = columns.shape_after(axes);
+    match out {
+        None => {
+            let array = ArrayD::from_shape_vec(shape, array.into_vec());
+            let array = array.expect("there is one number for each place");
+            Ok(PyArrayDyn::from_owned_array(py, array).into_any())
+        }
+        Some(out) => {
+            copy(&mut borrow::<T>(out, &shape)?, array.as_slice());
+            Ok(out.clone())
         }
     }
 }
@@ -69,8 +96,7 @@ pub(crate) fn both<'py>(
 /// Borrow `out` for writing, if it has the result's dtype and shape.
 pub(crate) fn borrow<'py, T: numpy::Element>(
     out: &Bound<'py, PyAny>,
-    rows: usize,
-    columns: Columns,
+    shape: &[usize],
 ) -> PyResult<PyReadwriteArrayDyn<'py, T>> {
     let py = out.py();
     let refuse = |class, message: String| Err(errors::error(py, class, &message, ""));
@@ -85,12 +111,11 @@ pub(crate) fn borrow<'py, T: numpy::Element>(
             format!("`out` is {given}, but the result is an array of {wanted}"),
         );
     };
-    let shape = columns.shape(rows);
     if typed.shape() != shape {
         let message = format!(
             "`out` has shape {}, but the result has {}",
             tuple(typed.shape()),
-            tuple(&shape)
+            tuple(shape)
         );
         return refuse(Class::Shape, message);
     }
@@ -98,7 +123,7 @@ pub(crate) fn borrow<'py, T: numpy::Element>(
     let strides = typed.strides();
     if !typed.is_aligned()
         || strides.iter().any(|stride| stride % size != 0)
-        || repeats(&shape, strides)
+        || repeats(shape, strides)
     {
         let message =
             "the numbers of `out` share addresses or do not lie at multiples of their size";
@@ -153,10 +178,6 @@ pub(crate) fn view_mut<'a, T: Element>(
 }
 
 /// Copy a result that the crate gives as an array of its own.
-pub(crate) fn copy<T: numpy::Element + Copy>(
-    out: &mut PyReadwriteArrayDyn<'_, T>,
-    array: &Array<T>,
-) {
-    let numbers = array.as_slice().iter();
+pub(crate) fn copy<T: numpy::Element + Copy>(out: &mut PyReadwriteArrayDyn<'_, T>, numbers: &[T]) {
     out.as_array_mut().iter_mut().zip(numbers).for_each(|(to, from)| *to = *from);
 }

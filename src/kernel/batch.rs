@@ -72,6 +72,40 @@ impl<T: Element> Kernel<T> {
         Ok(BatchArray::new(batch.result(self.dim()), data))
     }
 
+    /// Values and exact indices of a selection for every batch element, in one pass.
+    ///
+    /// ```
+    /// use genred::{BatchView, Genred, Reduction};
+    /// let nearest = Genred::<f32>::reduction(Reduction::MinArgMin, "SqDist(x, y)")
+    ///     .output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]).compile()?;
+    /// let (x, y) = ([0.0, 9.0], [8.0, 1.0]);
+    /// let (values, indices) =
+    ///     nearest.call_batch_both(&[BatchView::new(&x, &[2, 1, 1])?, BatchView::new(&y, &[2, 1])?])?;
+    /// assert_eq!((values.as_slice(), indices.as_slice()), (&[1.0, 1.0][..], &[1, 0][..]));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`call_batch`](Kernel::call_batch); `Usage` if the reduction is not a selection.
+    pub fn call_batch_both(
+        &self,
+        args: &[BatchView<'_, T>],
+    ) -> Result<(BatchArray<T>, BatchArray<i64>), Error> {
+        let batch = self.batch(args)?;
+        self.check_gives_both()?;
+        let dim = self.dim();
+        let (mut values, mut indices) =
+            (allocate(batch.rows(), dim)?, allocate(batch.rows(), dim)?);
+        let outs =
+            batch.outs(&mut values, dim, |view| Out { values: Some(view), indices: None })?;
+        let places = batch.outs(&mut indices, dim, Indices::Exact)?;
+        let pairs = outs.into_iter().zip(places);
+        let outs = pairs.map(|(out, places)| Out { indices: Some(places), ..out }).collect();
+        self.run_batch(&batch, outs)?;
+        let shape = batch.result(dim);
+        Ok((BatchArray::new(shape.clone(), values), BatchArray::new(shape, indices)))
+    }
+
     fn run_batch(&self, batch: &Batch<'_, '_, T>, outs: Vec<Out<'_, T>>) -> Result<(), Error> {
         let one = |(number, out): (usize, Out<'_, T>)| {
             let args = batch.element(number)?;
@@ -185,12 +219,12 @@ impl<'a, T: Element> Batch<'_, 'a, T> {
     }
 
     /// Where the results of each batch element go.
-    fn outs<'o, V: Copy + 'static>(
+    fn outs<'o, V: Copy + 'static, O>(
         &self,
         data: &'o mut [V],
         dim: usize,
-        out: impl Fn(ViewMut<'o, V>) -> Out<'o, T>,
-    ) -> Result<Vec<Out<'o, T>>, Error> {
+        out: impl Fn(ViewMut<'o, V>) -> O,
+    ) -> Result<Vec<O>, Error> {
         let rows = self.shape.rows;
         if rows * dim == 0 {
             return Ok(Vec::new());

@@ -76,9 +76,9 @@ class ComplexLazyTensor(LazyTensor):
         return ComplexLazyTensor(other)
 
     @property
-    def _shape(self) -> tuple[int, int, int]:
-        m, n, dim = super()._shape
-        return m, n, dim // 2
+    def _shape(self) -> tuple[int, ...]:
+        *axes, dim = super()._shape
+        return (*axes, dim // 2)
 
     def _complex(self, name: str, *operands: LazyTensor) -> LazyTensor:
         return made(ComplexLazyTensor, call(name, *(o._text for o in operands)), *operands)
@@ -143,7 +143,7 @@ class ComplexLazyTensor(LazyTensor):
     def sum(self, axis: int = -1, dim: int | None = None, **options: Any) -> Any:
         """The sum over i (axis 0), j (axis 1) or the last axis (2 or -1); an array of sums is complex."""
         axis = axis if dim is None else dim
-        if axis in (2, -1):
+        if axis in (self.nbatchdims + 2, -1):
             return self._complex("ComplexSum", self)
         if options.get("out") is not None or options.get("call") is False:
             raise NotSupportedError("sums of complex numbers take neither `out` nor `call`")
@@ -155,8 +155,9 @@ class ComplexLazyTensor(LazyTensor):
     def sum_reduction(self, axis: int | None = None, dim: int | None = None, **options: Any) -> Any:
         """`sum` over i or j."""
         axis = axis if dim is None else dim
-        if axis not in (0, 1):
-            raise UsageError(f"`Sum` is over axis 0 (i) or axis 1 (j), not {axis}")
+        i, j = self.nbatchdims, self.nbatchdims + 1
+        if axis not in (i, j):
+            raise UsageError(f"`Sum` is over axis {i} (i) or axis {j} (j), not {axis}")
         return self.sum(axis=axis, **options)
 
 

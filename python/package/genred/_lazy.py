@@ -14,7 +14,7 @@ from ._reduce import Reduction
 from ._terms import ADD, ATOM, COMPARE, MUL, NEG, OR, POWER, Text, Variable, agreed, call, infix, named
 from .errors import DTypeError, NotSupportedError, ShapeError, UsageError
 
-__all__ = ["LazyTensor", "Pm", "Var", "Vi", "Vj"]
+__all__ = ["IndexI", "IndexJ", "LazyTensor", "Pm", "Var", "Vi", "Vj"]
 
 
 def made(kind: type[LazyTensor], text: Text, *operands: LazyTensor) -> LazyTensor:
@@ -66,7 +66,8 @@ class LazyTensor:
     ----------
     x : array, float, int or list
         An array of shape (M, 1, D) has a row for every i, one of shape (1, N, D) a row for every j, one of shape (1, 1, D) or (D,)
-        is a parameter; so are floats and lists. Integers become part of the formula. An array of shape (M, D) needs `axis`.
+        is a parameter; so are floats and lists. Integers become part of the formula. An array of shape (M, D) needs `axis`. Axes
+        before these three are batch dimensions, broadcast as NumPy does; with B of them i is axis B and j is axis B + 1.
     axis : int, optional
         0 for i, 1 for j, 2 for a parameter.
 
@@ -105,7 +106,7 @@ class LazyTensor:
     def _settle(self, operands: Sequence[LazyTensor]) -> None:
         """Check the formula, and find the shape that it stands for."""
         texts, aliases, variables = self._loose()
-        self.ni, self.nj, self.dtype = agreed(variables)
+        self.ni, self.nj, self.dtype, self._batch = agreed(variables)
         self.ndim: int = _native.dims_of(texts[0], aliases)[0]
         self.ranges = next((o.ranges for o in operands if o.ranges is not None), None)
         self.backend = next((o.backend for o in operands if o.backend is not None), None)
@@ -129,17 +130,22 @@ class LazyTensor:
         return other if isinstance(other, LazyTensor) else LazyTensor(other)
 
     @property
-    def _shape(self) -> tuple[int, int, int]:
-        return (1 if self.ni is None else self.ni, 1 if self.nj is None else self.nj, self.ndim)
+    def _shape(self) -> tuple[int, ...]:
+        return (*self._batch, 1 if self.ni is None else self.ni, 1 if self.nj is None else self.nj, self.ndim)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(M, N, D), without D if that is 1."""
+        """Batch dimensions and (M, N, D), without D if that is 1."""
         shape = self._shape
-        return shape[:2] if shape[2] == 1 else shape
+        return shape[:-1] if shape[-1] == 1 else shape
+
+    @property
+    def nbatchdims(self) -> int:
+        """The number of batch dimensions."""
+        return len(self._batch)
 
     def dim(self) -> int:
-        """The number of axes: 3."""
+        """The number of axes: 3 and the batch dimensions."""
         return len(self._shape)
 
     def __repr__(self) -> str:
@@ -265,8 +271,8 @@ class LazyTensor:
 
     def norm(self, dim: int) -> LazyTensor:
         """Euclidean norm over the last axis: `dim` is 2 or -1."""
-        if dim not in (2, -1):
-            raise UsageError(f"norms are over the last axis, 2 or -1, not {dim}")
+        if dim not in (self.nbatchdims + 2, -1):
+            raise UsageError(f"norms are over the last axis, {self.nbatchdims + 2} or -1, not {dim}")
         return self.norm2()
 
     def weightedsqnorm(self, other: Any) -> LazyTensor:
@@ -339,9 +345,9 @@ class LazyTensor:
     def __getitem__(self, key: Any) -> LazyTensor:
         whole = slice(None)
         if isinstance(key, tuple):
-            if len(key) != 3 or key[0] != whole or key[1] != whole:
+            if len(key) != self.dim() or any(part != whole for part in key[:-1]):
                 raise NotSupportedError("only the last axis of a symbolic array can be indexed: x[:, :, k] or x[k]")
-            key = key[2]
+            key = key[-1]
         if isinstance(key, slice):
             if key.step not in (None, 1):
                 raise NotSupportedError("slices of a symbolic array have step 1")
@@ -352,11 +358,12 @@ class LazyTensor:
     @staticmethod
     def concatenate(tuple_of_lt: Sequence[LazyTensor], axis: int = -1) -> LazyTensor:
         """The components of all, one after another."""
-        if axis not in (2, -1):
-            raise UsageError(f"symbolic arrays are concatenated along the last axis, 2 or -1, not {axis}")
         if not tuple_of_lt:
             raise UsageError("there is nothing to concatenate")
         first, *others = tuple_of_lt
+        last = max(lt.nbatchdims for lt in tuple_of_lt if isinstance(lt, LazyTensor)) + 2
+        if axis not in (last, -1):
+            raise UsageError(f"symbolic arrays are concatenated along the last axis, {last} or -1, not {axis}")
         others = [first._lift(other) for other in others]
         if not others:
             return first
@@ -389,14 +396,15 @@ class LazyTensor:
         self, reduction_op: str, axis: int | None, dim: int | None, options: dict[str, Any], weight: LazyTensor | None = None
     ) -> Any:
         axis = axis if dim is None else dim
-        if axis not in (0, 1):
-            raise UsageError(f"`{reduction_op}` is over axis 0 (i) or axis 1 (j), not {axis}")
+        i, j = self.nbatchdims, self.nbatchdims + 1
+        if axis not in (i, j):
+            raise UsageError(f"`{reduction_op}` is over axis {i} (i) or axis {j} (j), not {axis}")
         called = options.pop("call", True)
         if self.ranges is not None:
             options.setdefault("ranges", self.ranges)
         if self.backend is not None:
             options.setdefault("backend", self.backend)
-        reduction = Reduction(self._text, None if weight is None else weight._text, reduction_op, axis, options)
+        reduction = Reduction(self._text, None if weight is None else weight._text, reduction_op, axis - i, options)
         if weight is not None:
             # Both formulas are of the same points.
             agreed([p for t in (self._text, weight._text) for p in t.pieces if isinstance(p, Variable)])
@@ -404,12 +412,12 @@ class LazyTensor:
 
     def _last_or(self, inside: str, reduction_op: str, axis: int | None, dim: int | None, options: dict[str, Any]) -> Any:
         axis = axis if dim is None else dim
-        if axis not in (2, -1):
+        if axis not in (self.nbatchdims + 2, -1):
             return self._reduced(reduction_op, axis, None, options)
         return self._with(call(inside, self._text))
 
     def sum(self, axis: int = -1, dim: int | None = None, **options: Any) -> Any:
-        """The sum over i (axis 0), j (axis 1) or the last axis (2 or -1).
+        """The sum over i (axis 0), j (axis 1) or the last axis (2 or -1); batch dimensions, if any, come before these.
 
         Parameters
         ----------
@@ -420,7 +428,7 @@ class LazyTensor:
 
         Returns
         -------
-        ndarray of shape (N, D) or (M, D), or LazyTensor
+        ndarray of shape (..., N, D) or (..., M, D), or LazyTensor
         """
         return self._last_or("Sum", "Sum", axis, dim, options)
 
@@ -492,13 +500,14 @@ class LazyTensor:
 
     # A matrix of size M x N.
     def __matmul__(self, v: Any) -> Any:
-        """The product of the M x N matrix (D = 1) with a vector of shape (N,) or a matrix of shape (N, E)."""
+        """The product of the M x N matrix (D = 1) with a vector of shape (N,) or a matrix of shape (N, E), or matrices (..., N, E)."""
         if self.ndim != 1:
             raise ShapeError(f"`@` needs a symbolic array of dim 1, which has shape (M, N); this one has dim {self.ndim}")
-        if not isinstance(v, np.ndarray) or v.ndim not in (1, 2):
-            raise DTypeError("`@` takes an array of shape (N,) or (N, E)")
-        product = (self * Vj(v if v.ndim == 2 else v[:, None])).sum(axis=1)
-        return product[:, 0] if v.ndim == 1 and isinstance(product, np.ndarray) else product
+        if not isinstance(v, np.ndarray) or v.ndim == 0:
+            raise DTypeError("`@` takes an array of shape (N,) or (..., N, E)")
+        product = self * (Vj(v[:, None]) if v.ndim == 1 else Vj(v) if v.ndim == 2 else LazyTensor(v[..., None, :, :]))
+        product = product.sum(axis=product.nbatchdims + 1)
+        return product[..., 0] if v.ndim == 1 and isinstance(product, np.ndarray) else product
 
     def solve(self, other: Any, var: LazyTensor | None = None, alpha: float = 1e-10, **options: Any) -> Any:
         """The solution a of ``(alpha I + K) a = b``, K this symbolic array, by conjugate gradients.
@@ -605,15 +614,15 @@ def _leaf(x: Any, axis: int | None) -> Text:
         if array.shape[0] != 1:
             raise ShapeError(f"a parameter has shape (D,) or (1, D), not {array.shape}")
         category, rows = 2, array
-    elif array.ndim == 3 and axis is None and 1 in array.shape[:2]:
-        category = 2 if array.shape[:2] == (1, 1) else 0 if array.shape[1] == 1 else 1
-        rows = array[:, 0] if category == 0 else array[0]
-    elif array.ndim > 3:
-        raise NotSupportedError(f"an array of shape {array.shape} has batches, which are not supported yet")
+    elif array.ndim >= 3 and axis is None and 1 in array.shape[-3:-1]:
+        category = 2 if array.shape[-3:-1] == (1, 1) else 0 if array.shape[-2] == 1 else 1
+        rows = array[..., 0, :] if category == 0 else array[..., 0, :, :]
+        if category == 2 and array.ndim > 3:
+            rows = rows[..., 0, :]
     else:
         raise ShapeError(
             f"an array of shape {array.shape} stands for no rows i or j{'' if axis is None else f' with axis {axis}'}: "
-            "it has shape (M, 1, D), (1, N, D) or (1, 1, D), or (M, D) with `axis` 0 or 1"
+            "it has shape (..., M, 1, D), (..., 1, N, D) or (..., 1, 1, D), or (M, D) with `axis` 0 or 1"
         )
     return Text((Variable(category, int(rows.shape[-1]), source=x, value=rows),), ATOM)
 
@@ -679,3 +688,9 @@ def Pm(x_or_ind: Any, dim: int | None = None) -> LazyTensor:  # noqa: N802
     array([[ 1.5, 10.5]])
     """
     return _variable(x_or_ind, dim, 2)
+
+
+#: The number of the row i, an exact integer: for formulas, and for the option `keep` of reductions.
+IndexI = made(LazyTensor, Text(("IndexI",), ATOM))
+#: The number of the row j.
+IndexJ = made(LazyTensor, Text(("IndexJ",), ATOM))

@@ -21,10 +21,11 @@ class Operation:
         use_double_acc: bool = False,
         sum_scheme: Literal["auto", "direct_sum", "block_sum", "kahan_scheme"] = "auto",
         enable_chunks: bool = True,
-        rec_multVar_highdim: bool = False,
+        rec_multVar_highdim: bool | None = None,
         use_fast_math: bool = True,
         *,
         output: str | None = None,
+        keep: str | Sequence[str] | None = None,
     ) -> Operation: ...
     def __call__(
         self,
@@ -52,6 +53,8 @@ class Operation:
     def formula2(self) -> str | None: ...
     @property
     def aliases(self) -> list[str]: ...
+    @property
+    def keep(self) -> list[str]: ...
     @property
     def reduction_op(self) -> str: ...
 

@@ -13,7 +13,7 @@ from .errors import UsageError
 if TYPE_CHECKING:
     from .numpy import Genred
 
-_COMPILED = {"dtype_acc", "use_double_acc", "sum_scheme", "enable_chunks", "rec_multVar_highdim", "use_fast_math"}
+_COMPILED = {"dtype_acc", "use_double_acc", "sum_scheme", "enable_chunks", "rec_multVar_highdim", "use_fast_math", "keep"}
 _CALLED = {"backend", "device_id", "ranges", "out"}
 
 
@@ -22,6 +22,20 @@ def _operation(formula: str, aliases: tuple[str, ...], options: tuple[tuple[str,
     from .numpy import Genred
 
     return Genred(formula, list(aliases), **dict(options))
+
+
+def _conditions(keep: Any) -> tuple[str, ...]:
+    """Texts of conditions that are given as texts or as symbolic arrays, one or several."""
+    texts = []
+    for condition in keep if isinstance(keep, (list, tuple)) else [keep]:
+        if isinstance(condition, str):
+            texts.append(condition)
+            continue
+        pieces = getattr(condition, "_text", Text((None,), 0)).pieces  # type: ignore[arg-type]
+        if not all(isinstance(piece, str) for piece in pieces):
+            raise UsageError("`keep` compares sums and multiples of `IndexI`, `IndexJ` and integers")
+        texts.append("".join(pieces))
+    return tuple(texts)
 
 
 class Reduction:
@@ -46,6 +60,8 @@ class Reduction:
         texts, aliases, self._variables = named([formula] if weight is None else [formula, weight])
         if weight is not None:
             options["formula2"] = texts[1]
+        if options.get("keep") is not None:
+            options["keep"] = _conditions(options["keep"])
         options |= {"reduction_op": reduction_op, "axis": axis}
         self._operation = _operation(texts[0], aliases, tuple(sorted(options.items())))
         self._places = sum(v.place is not None for v in self._variables)
@@ -58,13 +74,16 @@ class Reduction:
     def __call__(self, *arrays: Any, **options: Any) -> Any:
         if len(arrays) != self._places:
             raise UsageError(f"{len(arrays)} arrays are given for {self._places} symbolic variables")
-        _, _, dtype = agreed(self._variables)
+        dtype, batch = agreed(self._variables)[2:]
         if dtype is None:
             dtypes = [array.dtype for array in arrays if isinstance(array, np.ndarray)]
             dtype = dtypes[0] if dtypes else np.dtype("float64")
         filled = list(arrays)
         for variable in self._variables[self._places :]:
             value = variable.value
+            if batch and variable.category < 2 and value.ndim == 2:
+                # So that the result has these axes even if all are of length 1 and of a parameter.
+                value = value[(None,) * len(batch)]
             filled.append(value if isinstance(value, np.ndarray) else np.asarray(value, dtype).reshape(-1))
         return self._operation(*filled, **(self._called | options))
 

@@ -43,7 +43,16 @@ class Variable:
     def rows(self) -> int | None:
         if self.category == 2 or self.place is not None:
             return None
-        return int(self.value.shape[0])
+        return int(self.value.shape[-2])
+
+    @property
+    def batch(self) -> tuple[int, ...]:
+        """Batch dimensions: what comes before the rows, or before the numbers of a parameter."""
+        if not isinstance(self.value, np.ndarray):
+            return ()
+        # One parameter is as well written as a row.
+        alone = self.category == 2 and self.value.ndim == 2 and self.value.shape[0] == 1 and self.source.ndim < 4
+        return () if alone else self.value.shape[: -1 if self.category == 2 else -2]
 
     @property
     def dtype(self) -> np.dtype[Any] | None:
@@ -69,7 +78,9 @@ class Text(NamedTuple):
         return self.pieces if self.level >= level else ("(", *self.pieces, ")")
 
     def swapped(self) -> Text:
-        return Text(tuple(p.swapped() if isinstance(p, Variable) else p for p in self.pieces), self.level)
+        indices: dict[Piece, Piece] = {"IndexI": "IndexJ", "IndexJ": "IndexI"}
+        pieces = (p.swapped() if isinstance(p, Variable) else indices.get(p, p) for p in self.pieces)
+        return Text(tuple(pieces), self.level)
 
 
 def call(name: str, *arguments: Text | int | str) -> Text:
@@ -115,11 +126,25 @@ def named(texts: Iterable[Text]) -> Named:
     return Named(plain, aliases, variables)
 
 
-def agreed(variables: Iterable[Variable]) -> tuple[int | None, int | None, np.dtype[Any] | None]:
-    """The numbers of rows i and j and the dtype that all variables agree on."""
+class Agreed(NamedTuple):
+    """What all variables of a formula agree on: numbers of rows i and j, dtype, batch dimensions after broadcasting."""
+
+    ni: int | None
+    nj: int | None
+    dtype: np.dtype[Any] | None
+    batch: tuple[int, ...]
+
+
+def agreed(variables: Iterable[Variable]) -> Agreed:
+    """What all variables agree on, or an error."""
     rows: list[int | None] = [None, None]
     dtype = None
+    batch: tuple[int, ...] = ()
     for variable in variables:
+        try:
+            batch = np.broadcast_shapes(batch, variable.batch)
+        except ValueError:
+            raise ShapeError(f"arrays with batch dimensions {batch} and {variable.batch} are in one formula") from None
         if variable.rows is not None:
             known = rows[variable.category]
             if known is not None and known != variable.rows:
@@ -130,4 +155,4 @@ def agreed(variables: Iterable[Variable]) -> tuple[int | None, int | None, np.dt
             if dtype is not None and dtype != variable.dtype:
                 raise DTypeError(f"arrays of {dtype} and of {variable.dtype} are in one formula")
             dtype = variable.dtype
-    return rows[0], rows[1], dtype
+    return Agreed(rows[0], rows[1], dtype, batch)

@@ -5,6 +5,9 @@ every j, ``p = Pm(2)`` a vector for the whole call. A reduction goes over j (``a
 
 Arrays are float16, float32 or float64, of any strides, and are not copied. All arrays of a call have one dtype, which the result
 has too; indices are int64, and -1 stands for one that does not exist. Other threads run while a call computes.
+
+Axes before the last two (of parameters, before the last) are batch dimensions: aligned at the right and broadcast as NumPy does.
+A parameter alone makes no batch: give another array an axis of length 1.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ._complex import ComplexLazyTensor
-from ._lazy import LazyTensor, Pm, Var, Vi, Vj
+from ._lazy import IndexI, IndexJ, LazyTensor, Pm, Var, Vi, Vj
 from ._native import Operation as _Operation
 from ._reduce import Reduction
 
@@ -22,6 +25,8 @@ from .errors import NotSupportedError
 __all__ = [
     "ComplexLazyTensor",
     "Genred",
+    "IndexI",
+    "IndexJ",
     "KernelSolve",
     "LazyTensor",
     "Pm",
@@ -67,6 +72,12 @@ class Genred(_Operation):
     enable_chunks, rec_multVar_highdim, use_fast_math : bool
         They tune KeOps' code for GPUs and do nothing here.
 
+    output : str, optional
+        ``"a = Vi(D)"``: says instead of `axis` what the result has rows for, and how many numbers a row.
+    keep : str or list of str, optional
+        Conditions that a pair must meet to take part: comparisons of sums and multiples of ``IndexI``, ``IndexJ`` and integers,
+        joined by ``*`` (and) or ``+`` (or). Blocks of other pairs cost nothing.
+
     A call takes the arrays, and the options ``backend`` ("auto", "CPU" or the name of an engine), ``device_id`` (ignored), ``ranges``
     (the pairs that take part, see `genred.cluster`) and ``out`` (where to write the result; for indices an int64 array, for values and
     indices a tuple of two arrays).
@@ -89,6 +100,14 @@ class Genred(_Operation):
     >>> indices
     array([[0, 1],
            [2, 1]])
+
+    The nearest other point, for two clouds at once:
+
+    >>> other = Genred("SqDist(x, y)", ["x = Vi(1)", "y = Vj(1)"], "ArgMin", axis=1, keep="IndexI != IndexJ")
+    >>> x = np.array([[[0.0], [1.0], [9.0]], [[5.0], [0.0], [4.0]]])
+    >>> other(x, x)[..., 0]
+    array([[1, 0, 1],
+           [2, 2, 0]])
 
     A mistake is shown where it is:
 
@@ -146,8 +165,8 @@ class KernelSolve:
         The alias of b, which is summed over.
     axis : int
         As for `Genred`.
-    dtype_acc, use_double_acc, sum_scheme, enable_chunks, rec_multVar_highdim, use_fast_math
-        As for `Genred`.
+    dtype, opt_arg, dtype_acc, use_double_acc, sum_scheme, enable_chunks, rec_multVar_highdim, use_fast_math, keep
+        As for `Genred`, of a sum.
 
     Examples
     --------
@@ -171,20 +190,27 @@ class KernelSolve:
         aliases: Sequence[str],
         varinvalias: str,
         axis: int = 0,
+        dtype: object = None,
+        opt_arg: int | None = None,
         dtype_acc: str = "auto",
         use_double_acc: bool = False,
         sum_scheme: str = "auto",
         enable_chunks: bool = True,
-        rec_multVar_highdim: bool = False,  # noqa: N803 - KeOps' keyword
+        rec_multVar_highdim: bool | None = None,  # noqa: N803 - KeOps' keyword
         use_fast_math: bool = True,
+        *,
+        keep: str | Sequence[str] | None = None,
     ):
         self._operation = Genred(
             formula,
             list(aliases),
             axis=axis,
+            dtype=dtype,
+            opt_arg=opt_arg,
             dtype_acc=dtype_acc,
             use_double_acc=use_double_acc,
             sum_scheme=sum_scheme,
+            keep=None if keep is None else [keep] if isinstance(keep, str) else list(keep),
         )
         self._vector = varinvalias.replace(" ", "")
         #: The largest norm of ``b - (alpha I + K) a`` relative to that of b in the last call.

@@ -426,7 +426,7 @@ mod x86 {
             let Some(emitter) = emitter else { continue };
             match engine::<T>(problem, &lowered, emitter.as_ref(), tile) {
                 Ok(contestant) => contestants.push(contestant),
-                Err(Refused(why)) => println!("{} {}: {why}", problem.name, emitter.name()),
+                Err(refused) => println!("{} {}: {}", problem.name, emitter.name(), refused.why()),
             }
         }
         race(&mut contestants);

@@ -1,7 +1,8 @@
 //! The largest error of every one-argument function over all 2^32 float32 arguments, with float64 as the truth.
 //!
-//! `cargo bench --bench exhaustive [-- FUNCTION ...]` prints a table and fails where an error is larger than tests/ulp.toml
-//! allows. A function takes about a minute on two cores.
+//! `cargo bench --bench exhaustive [-- FUNCTION ...] [--stride N]` prints a table and fails where an error is larger than
+//! tests/ulp.toml allows. A function takes about a minute on two cores; with a stride, every N-th bit pattern is taken, from one
+//! that differs between parts, so that an odd stride meets every pattern of low bits.
 
 #![allow(clippy::print_stdout, reason = "it prints a table")]
 
@@ -21,15 +22,17 @@ use rayon::prelude::*;
 const PART: u32 = 1 << 20;
 
 /// The largest error, and the argument it is at.
-fn worst(function: Function, fma: bool) -> (f64, f32) {
+fn worst(function: Function, fma: bool, stride: u32) -> (f64, f32) {
     let lowered = functions::program(function, Float::F32, fma);
     let code = Clif.emit(&lowered.program, &SCHEDULE).expect("the program is emitted");
     let layout = Layout::of(&lowered, SCHEDULE, &code);
     let native = Native::<f32>::load(&code, layout).expect("executable memory");
     let part = |part: u32| {
         let first = part * PART;
-        let args: Vec<[f32; 2]> =
-            (first..=first + (PART - 1)).map(|bits| [f32::from_bits(bits), 0.0]).collect();
+        let args: Vec<[f32; 2]> = { first + part % stride..=first + (PART - 1) }
+            .step_by(stride as usize)
+            .map(|bits| [f32::from_bits(bits), 0.0])
+            .collect();
         let results = functions::evaluate(&native, &args);
         let errors = args.iter().zip(results).map(|([x, _], result)| {
             let truth = functions::double(function, f64::from(*x), 0.0);
@@ -45,20 +48,42 @@ fn larger(a: (f64, f32), b: (f64, f32)) -> (f64, f32) {
     if b.0 > a.0 { b } else { a }
 }
 
+fn named(function: Function) -> String {
+    format!("{function:?}").to_lowercase()
+}
+
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let mut args = std::env::args().skip(1);
+    let (mut wanted, mut stride) = (Vec::new(), 1);
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--stride" => {
+                let number = args.next().and_then(|text| text.parse().ok());
+                stride =
+                    number.filter(|n| (1..=PART).contains(n)).expect("a stride from 1 to 2^20");
+            }
+            // Cargo's own.
+            "--bench" => {}
+            name => wanted.push(name.to_owned()),
+        }
+    }
+    let known = |name: &String| functions::ALL.iter().any(|f| named(*f) == *name && !is_binary(*f));
+    if let Some(unknown) = wanted.iter().find(|name| !known(name)) {
+        panic!("`{unknown}` is not a function of one argument");
+    }
     let text = include_str!("../tests/ulp.toml");
     let table: toml::Table = text.parse().expect("tests/ulp.toml is a table");
     let mut exceeded = false;
+    println!("every {stride}. of 2^32 arguments");
     println!("{:10} {:>9} {:>9}  worst argument", "function", "ulp", "allowed");
     for function in functions::ALL.into_iter().filter(|f| !is_binary(*f)) {
-        let name = format!("{function:?}").to_lowercase();
+        let name = named(function);
         if !wanted.is_empty() && !wanted.contains(&name) {
             continue;
         }
         for (kind, fma) in [("f32_fma", true), ("f32", false)] {
             let allowed = table[&name][kind]["allowed"].as_float().expect("a bound is a number");
-            let (ulp, at) = worst(function, fma);
+            let (ulp, at) = worst(function, fma, stride);
             exceeded |= ulp > allowed;
             println!("{name:6}{:4} {ulp:9.4} {allowed:9.1}  {at:?}", if fma { " fma" } else { "" });
         }

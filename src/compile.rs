@@ -190,6 +190,7 @@ fn compile(plan: &Plan, choice: &Choice, lanes: Lanes) -> Result<Vec<u8>, Error>
     // Every engine verifies the program before it emits anything.
     let cost = lowered.program.cost(plan.reduction.family());
     let mut refusals: Vec<(String, String)> = Vec::new();
+    let mut kind = ErrorKind::Device;
     for emitter in choice.emitters() {
         let schedule = Schedule::choose(cost, emitter.registers(plan.float), lanes);
         match emitter.emit(&lowered.program, &schedule) {
@@ -198,13 +199,18 @@ fn compile(plan: &Plan, choice: &Choice, lanes: Lanes) -> Result<Vec<u8>, Error>
                 let notes = Notes { engine: emitter.name().into(), refusals };
                 return Ok(artifact::encode(&code, &layout, &notes));
             }
-            Err(Refused(why)) => refusals.push((emitter.name().into(), why)),
+            Err(refused) => {
+                if matches!(refused, Refused::Limit(_)) {
+                    kind = ErrorKind::Limit;
+                }
+                refusals.push((emitter.name().into(), refused.why().to_owned()));
+            }
         }
     }
     let reasons: Vec<String> =
         refusals.iter().map(|(name, why)| format!("{name}: {why}")).collect();
     let message = format!("no engine takes this formula ({})", reasons.join("; "));
-    Err(Error::new(ErrorKind::Device, message))
+    Err(Error::new(kind, message))
 }
 
 /// Callable code of an artifact.
@@ -218,7 +224,7 @@ fn load(bytes: &[u8]) -> Result<Compiled, Error> {
         Float::F64 => Native::<f64>::load(&code, layout)
             .map(|native| Engine::F64(Launcher::new(Box::new(native)))),
     };
-    let engine = engine.map_err(|Refused(why)| refused(why))?;
+    let engine = engine.map_err(|refusal| refused(refusal.why().to_owned()))?;
     Ok(Compiled { engine, notes, bytes: code.bytes.len() })
 }
 
@@ -259,7 +265,7 @@ fn explained(
                 Some(Ok(code)) => {
                     format!("; {} {schedule}\n{}", compiled.notes.engine, listing(&code))
                 }
-                Some(Err(Refused(why))) => format!("refused: {why}\n"),
+                Some(Err(refused)) => format!("refused: {}\n", refused.why()),
                 None => format!("this machine has no engine `{}`\n", compiled.notes.engine),
             }
         }
@@ -268,7 +274,7 @@ fn explained(
         Stage::Clif => {
             let program = lower(plan, Functions::Expanded)?.program;
             clif::text(&program, &schedule)
-                .unwrap_or_else(|Refused(why)| format!("refused: {why}\n"))
+                .unwrap_or_else(|refused| format!("refused: {}\n", refused.why()))
         }
     })
 }

@@ -30,6 +30,9 @@ pub const PROGRAM_INSTRUCTIONS: usize = 200_000;
 pub const LOOP_INSTRUCTIONS: usize = 32;
 /// Bytes of machine code of one kernel.
 pub const CODE_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes that any of a kernel's memories may span (packed arguments of a tile, intermediate values, states): offsets in code are
+/// 32-bit.
+pub const SPACE_BYTES: u64 = i32::MAX as u64;
 /// Bytes of one entry of the kernel cache; also what a reader is ready to read.
 pub const CACHE_ENTRY_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of memory of a call on arrays that are read in pieces, when nothing else is asked for.

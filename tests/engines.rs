@@ -45,7 +45,7 @@ fn difference<T: Scalar>(
     for engine in engines() {
         let code = match engine.emit(&lowered.program, &schedule) {
             Ok(code) => code,
-            Err(refused) => return Some(format!("{} refuses: {}", engine.name(), refused.0)),
+            Err(refused) => return Some(format!("{} refuses: {}", engine.name(), refused.why())),
         };
         let layout = Layout::of(lowered, schedule, &code);
         let native = Native::<T>::load(&code, layout).expect("executable memory");
@@ -186,10 +186,10 @@ fn damaged_programs_are_refused_or_emitted() {
         for engine in engines() {
             if let Err(why) = engine.emit(&program, &schedule) {
                 assert!(
-                    why.0.contains("bytes"),
+                    why.why().contains("bytes"),
                     "case {seed}: {} refuses: {}",
                     engine.name(),
-                    why.0
+                    why.why()
                 );
             }
         }

@@ -192,6 +192,44 @@ fn dim() {
     assert_eq!(kind(alias::parse("x = Vi(99999999999999999999)", Role::Input)), LIMIT);
 }
 
+/// Packed columns of wide arguments: with as many as there is memory for a kernel is made, with more it is refused.
+#[test]
+fn bytes_of_a_space() {
+    let of = |count: usize| {
+        let names: Vec<String> = (0..count).map(|k| format!("y{k}")).collect();
+        let aliases = names.iter().map(|name| format!("{name} = Vj({})", limits::DIM));
+        let formula = format!("x*(Sum({}))", names.join(")+Sum("));
+        Genred::<f64>::sum(formula)
+            .alias("x = Vi(1)")
+            .aliases(aliases)
+            .axis(Axis::J)
+            .cache(&Cache::open(Options::new().mode(Mode::Off)))
+            .compile()
+    };
+    assert_eq!(kind(of(1)), None);
+    let error = of(250).expect_err("more than 2 GiB");
+    assert!(error.is_limit(), "{error}");
+    let named = format!("bytes; at most {} are accepted", limits::SPACE_BYTES);
+    assert!(error.to_string().contains(&named), "{error}");
+}
+
+/// A derivative takes the seed besides the reduction's own arguments.
+#[test]
+fn aliases_of_a_derivative() {
+    use genred::formula::Category;
+    use genred::formula::grad::{Direction, Outer, derivative};
+    let of = |count: usize| {
+        let aliases: Vec<String> = (0..count).map(|k| format!("x{k} = Vi(1)")).collect();
+        let aliases: Vec<&str> = aliases.iter().map(String::as_str).collect();
+        let f = typing::formula("x0*x1", None, &aliases).expect("within the limit");
+        derivative(&f, Outer::Sum, Category::I, 0, Direction::Adjoint)
+    };
+    assert_eq!(kind(of(limits::ALIASES - 1)), None);
+    let error = of(limits::ALIASES).expect_err("one argument too many");
+    assert!(error.is_limit(), "{error}");
+    assert!(error.to_string().contains("more arguments than the 256 accepted"), "{error}");
+}
+
 #[test]
 fn axes_of_a_tensor() {
     let of = |count: usize| {

@@ -8,8 +8,6 @@ use crate::schedule::{LANES_OVER_COLUMNS, Lanes, Schedule};
 
 /// Most register tiles along each of their axes.
 const MOST_INSTANCES: u32 = 16;
-/// Bytes that a space may span: displacements and offsets are 32-bit.
-const MOST_BYTES: u64 = i32::MAX as u64;
 
 /// Whether an engine with `width` lanes can emit a program under a schedule.
 ///
@@ -19,14 +17,17 @@ pub fn check(program: &Program, schedule: &Schedule, width: u32) -> Result<(), R
     let count = program.values.len();
     if count > limits::PROGRAM_INSTRUCTIONS {
         let limit = limits::PROGRAM_INSTRUCTIONS;
-        return Err(Refused(format!("the program has {count} instructions, more than {limit}")));
+        let why = format!("the program has {count} instructions, more than {limit}");
+        return Err(Refused::Limit(why));
     }
     verify_expanded(program)
-        .map_err(|defect| Refused(format!("the program breaks a rule: {defect}")))?;
+        .map_err(|defect| Refused::Cannot(format!("the program breaks a rule: {defect}")))?;
     schedule_fits(schedule, width)?;
     for (space, span) in spans(program, schedule, width) {
-        if span > MOST_BYTES {
-            return Err(Refused(format!("{space:?} slots would need {span} bytes")));
+        if span > limits::SPACE_BYTES {
+            let (space, most) = (format!("{space:?}").to_lowercase(), limits::SPACE_BYTES);
+            let why = format!("{space} slots would need {span} bytes; at most {most} are accepted");
+            return Err(Refused::Limit(why));
         }
     }
     Ok(())
@@ -49,7 +50,7 @@ fn schedule_fits(schedule: &Schedule, width: u32) -> Result<(), Refused> {
     if fits {
         Ok(())
     } else {
-        Err(Refused(format!("{width} lanes cannot follow the schedule `{schedule}`")))
+        Err(Refused::Cannot(format!("{width} lanes cannot follow the schedule `{schedule}`")))
     }
 }
 
@@ -106,7 +107,8 @@ mod tests {
             Schedule { chunk: 32, ..columns() },
         ] {
             let refused = check(&program, &wrong, 16).expect_err("the schedule is wrong");
-            assert!(refused.0.contains("cannot follow the schedule"), "{}", refused.0);
+            let why = refused.why();
+            assert!(why.contains("cannot follow the schedule"), "{why}");
         }
     }
 
@@ -117,7 +119,8 @@ mod tests {
         let program = b.finish();
         let wide = Schedule { chunk: 1024, tile: 1024, ..rows() };
         let refused = check(&program, &wide, 8).expect_err("16 GiB of tile");
-        assert_eq!(refused.0, "Tile slots would need 17179869184 bytes");
+        let why = "tile slots would need 17179869184 bytes; at most 2147483647 are accepted";
+        assert_eq!(refused, Refused::Limit(why.into()));
         assert_eq!(check(&program, &Schedule { chunk: 64, ..wide }, 8), Ok(()));
     }
 
@@ -126,6 +129,6 @@ mod tests {
         let mut b = Builder::new(Float::F64, true, Functions::Expanded);
         b.program().identity.push(0.0);
         let refused = check(&b.finish(), &rows(), 2).expect_err("an identity without a slot");
-        assert!(refused.0.starts_with("the program breaks a rule: program: 1 identities"));
+        assert!(refused.why().starts_with("the program breaks a rule: program: 1 identities"));
     }
 }

@@ -57,7 +57,7 @@ fn isa() -> Result<cranelift_codegen::isa::OwnedTargetIsa, Refused> {
         let builder = cranelift_native::builder().map_err(str::to_owned)?;
         builder.finish(settings::Flags::new(flags)).map_err(|e| e.to_string())
     });
-    isa.clone().map_err(Refused)
+    isa.clone().map_err(Refused::Cannot)
 }
 
 impl LoadedCode {
@@ -66,7 +66,8 @@ impl LoadedCode {
     /// # Errors
     /// When the platform gives no executable memory.
     pub fn load(code: &Code) -> Result<LoadedCode, Refused> {
-        let refused = |e: &dyn std::fmt::Display| Refused(format!("no executable memory: {e}"));
+        let refused =
+            |e: &dyn std::fmt::Display| Refused::Cannot(format!("no executable memory: {e}"));
         let builder = JITBuilder::with_isa(isa()?, cranelift_module::default_libcall_names());
         let mut module = JITModule::new(builder);
         let signature = module.make_signature();
@@ -141,7 +142,11 @@ impl<T: Real> Native<T> {
     /// When the platform gives no executable memory, or the layout is not over `T`.
     pub fn load(code: &Code, layout: Layout) -> Result<Native<T>, Refused> {
         if layout.float != T::FLOAT {
-            return Err(Refused(format!("a kernel over {} used over {}", layout.float, T::FLOAT)));
+            return Err(Refused::Cannot(format!(
+                "a kernel over {} used over {}",
+                layout.float,
+                T::FLOAT
+            )));
         }
         Ok(Native { code: LoadedCode::load(code)?, layout, element: PhantomData })
     }

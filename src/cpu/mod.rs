@@ -107,7 +107,21 @@ pub struct Code {
 
 /// Why an engine did not emit a program: shown to the user, never swallowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused(pub String);
+pub enum Refused {
+    /// A bound of [`limits`](crate::limits) is exceeded.
+    Limit(String),
+    /// The engine cannot do it.
+    Cannot(String),
+}
+
+impl Refused {
+    /// The reason as a sentence.
+    pub fn why(&self) -> &str {
+        match self {
+            Refused::Limit(why) | Refused::Cannot(why) => why,
+        }
+    }
+}
 
 /// A native code generator.
 pub trait Emitter: Send + Sync {

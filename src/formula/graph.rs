@@ -23,6 +23,8 @@ pub(crate) enum Refusal {
     Dim(u64),
     /// There are too many different nodes.
     Nodes,
+    /// There are too many arguments.
+    Aliases,
     /// Making it takes too many steps.
     Steps,
     /// An operation that has no derivative.
@@ -40,7 +42,11 @@ impl Refusal {
             Refusal::DivisionByZero | Refusal::NoDerivative(_) | Refusal::NotLinear => {
                 ErrorKind::Syntax
             }
-            Refusal::Dim(_) | Refusal::Nodes | Refusal::Steps | Refusal::Index => ErrorKind::Limit,
+            Refusal::Dim(_)
+            | Refusal::Nodes
+            | Refusal::Aliases
+            | Refusal::Steps
+            | Refusal::Index => ErrorKind::Limit,
         }
     }
 
@@ -53,6 +59,9 @@ impl Refusal {
             }
             Refusal::Nodes => {
                 format!("the formula has more than {} different parts", limits::NODES)
+            }
+            Refusal::Aliases => {
+                format!("the derivative needs more arguments than the {} accepted", limits::ALIASES)
             }
             Refusal::Steps => {
                 let steps = limits::TYPING_STEPS;

@@ -59,7 +59,7 @@ impl Emitter for Clif {
             code.entries[entry as usize] = Some(code.bytes.len() as u32);
             code.bytes.extend(bytes);
             if code.bytes.len() > limits::CODE_BYTES {
-                return Err(Refused(format!(
+                return Err(Refused::Limit(format!(
                     "the kernel needs more than {} bytes of code",
                     limits::CODE_BYTES
                 )));
@@ -126,21 +126,23 @@ fn compile(function: Function) -> Result<Vec<u8>, Refused> {
     let mut context = Context::for_function(function);
     let compiled = context
         .compile(isa.as_ref(), &mut ControlPlane::default())
-        .map_err(|e| Refused(format!("Cranelift refused the program: {:?}", e.inner)))?;
+        .map_err(|e| Refused::Cannot(format!("Cranelift refused the program: {:?}", e.inner)))?;
     if !compiled.buffer.relocs().is_empty() {
-        return Err(Refused("the program needs a run-time library on this processor".into()));
+        return Err(Refused::Cannot(
+            "the program needs a run-time library on this processor".into(),
+        ));
     }
     Ok(compiled.buffer.data().to_vec())
 }
 
 fn isa() -> Result<OwnedTargetIsa, Refused> {
     static ISA: OnceLock<Result<OwnedTargetIsa, String>> = OnceLock::new();
-    ISA.get_or_init(|| host_isa("backtracking")).clone().map_err(Refused)
+    ISA.get_or_init(|| host_isa("backtracking")).clone().map_err(Refused::Cannot)
 }
 
 fn single_pass_isa() -> Result<OwnedTargetIsa, Refused> {
     static ISA: OnceLock<Result<OwnedTargetIsa, String>> = OnceLock::new();
-    ISA.get_or_init(|| host_isa("single_pass")).clone().map_err(Refused)
+    ISA.get_or_init(|| host_isa("single_pass")).clone().map_err(Refused::Cannot)
 }
 
 fn host_isa(allocator: &str) -> Result<OwnedTargetIsa, String> {

@@ -71,7 +71,7 @@ impl Blob {
         };
         let written = writer.all(allocated);
         self.bytes = writer.bytes;
-        written.map_err(|e| Refused(format!("the encoder refused an instruction: {e}")))?;
+        written.map_err(|e| Refused::Cannot(format!("the encoder refused an instruction: {e}")))?;
         Ok(offset as u32)
     }
 

@@ -108,7 +108,7 @@ fn emit(program: &Program, schedule: &Schedule, level: Level) -> Result<Code, Re
         if blob.len() > limits::CODE_BYTES {
             let message =
                 format!("the kernel needs more than {} bytes of code", limits::CODE_BYTES);
-            return Err(Refused(message));
+            return Err(Refused::Limit(message));
         }
     }
     let bytes = blob.finish();

@@ -86,7 +86,7 @@ pub(super) fn allocate(f: &Function, isa: Isa, scratch: usize) -> Result<Allocat
         }
     }
     if let Some(failure) = allocator.failure {
-        return Err(Refused(failure.to_owned()));
+        return Err(Refused::Cannot(failure.to_owned()));
     }
     let Allocator { code, scratch, written, .. } = allocator;
     Ok(Allocated { code, scratch, written })

@@ -52,8 +52,10 @@ pub(super) fn function(source: Source<'_>, entry: Entry) -> Result<Option<Functi
 
 fn finished(select: Select<'_>) -> Result<Option<Function>, Refused> {
     match select.refusal {
-        Some(why) => Err(Refused(why)),
-        None if select.places.is_too_far => Err(Refused("a slot is more than 2 GiB away".into())),
+        Some(why) => Err(Refused::Cannot(why)),
+        None if select.places.is_too_far => {
+            Err(Refused::Limit("a slot is more than 2 GiB away".into()))
+        }
         None => Ok(Some(select.f)),
     }
 }

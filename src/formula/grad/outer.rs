@@ -100,7 +100,7 @@ impl Summand {
     fn argument(&mut self, extra: Extra, category: Category, dim: u32) -> Built {
         let position = self.graph.variables.len();
         if position >= limits::ALIASES {
-            return Err(Refusal::Nodes);
+            return Err(Refusal::Aliases);
         }
         self.extra.push(extra);
         let name = inline_name(position as u32, dim, category);

@@ -18,6 +18,7 @@ fn some_seconds_of_random_reductions_are_right() {
     let text = String::from_utf8(ran.stdout).unwrap();
     assert!(ran.status.success(), "{text}\n{}", String::from_utf8_lossy(&ran.stderr));
     assert!(text.ends_with("no wrong result\n"), "{text}");
+    assert!(text.contains("too short for a judgement on memory"), "{text}");
     let last = text.lines().rfind(|line| line.contains(" reductions ")).unwrap();
     let (new, refused) = (number(last, " reductions"), number(last, " refused"));
     assert!(new > 20 && refused * 2 < new, "{last}");

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) const EXAMPLES: &str = "\
 It fails if a result is not what the oracle allows, if an entry of the cache is rejected, or if memory grows by more than 5 % or
-descriptors at all after the first quarter of the time.
+descriptors at all after the first quarter of the time. Memory is judged if that quarter was a minute or more.
 
 Examples:
   genred soak --minutes 20
@@ -61,6 +61,8 @@ fn minutes(text: &str) -> Result<f64, String> {
 
 /// Part of the time after which memory has to stay as it is.
 const WARM_UP: f64 = 0.25;
+/// Shortest warm-up after which memory is judged: in seconds, the tier of kernels and the allocator are still filling.
+const LEAST_WARM_UP: Duration = Duration::from_secs(60);
 /// Longest time between two looks at memory.
 const ROUND: Duration = Duration::from_secs(60);
 /// Latest reductions that are called again from memory.
@@ -184,7 +186,7 @@ impl Work<'_> {
         self.until(start + warm_up);
         let warm = Footprint::now();
         // Until it is full, the memory tier grows.
-        let full = self.made() >= limits::MEMORY_KERNELS as u64;
+        let judged = warm_up >= LEAST_WARM_UP && self.made() >= limits::MEMORY_KERNELS as u64;
         print(&format!("{}\nafter warm-up: {warm}\n", self.line(start)))?;
         while start.elapsed() < time {
             self.until((Instant::now() + ROUND).min(start + time));
@@ -204,10 +206,10 @@ impl Work<'_> {
             complaints.push(format!("{rejected} entries of the cache were rejected\n{stats}"));
         }
         complaints.extend(end.descriptors_grown(&warm));
-        if full {
+        if judged {
             complaints.extend(end.memory_grown(&warm));
         } else {
-            print("too short for a judgement on memory: its tier of kernels was not full yet\n")?;
+            print("too short for a judgement on memory: it was still filling\n")?;
         }
         Ok(complaints)
     }

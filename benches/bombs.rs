@@ -79,7 +79,7 @@ fn accepted(bomb: &Bomb) -> usize {
         let lowered = build::build(&Source {
             formula: &formula,
             rows: Category::I,
-            reduction: bomb.reduction,
+            reductions: &[bomb.reduction],
             scheme: Scheme::Block,
             float: Float::F64,
             fma: true,

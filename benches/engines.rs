@@ -245,7 +245,7 @@ mod x86 {
         build::build(&Source {
             formula: &formula,
             rows: Category::I,
-            reduction: problem.reduction,
+            reductions: &[problem.reduction],
             scheme: Scheme::Block,
             float,
             fma: true,

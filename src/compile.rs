@@ -17,7 +17,8 @@ use crate::genred::Backend;
 use crate::kernel::Stage;
 use crate::loops::build::{self, Lowered, Source, TooLarge};
 use crate::loops::builder::Functions;
-use crate::schedule::{Lanes, Schedule};
+use crate::reduce::{Family, Reduction};
+use crate::schedule::{Cost, Lanes, Registers, Schedule};
 use crate::syntax;
 use std::sync::Arc;
 use std::time::Instant;
@@ -87,6 +88,11 @@ impl Choice {
         Ok(Choice { names: names.join(","), device_memory, device })
     }
 
+    /// The same without a CUDA engine that calls may go to.
+    pub(crate) fn without_device(self) -> Choice {
+        Choice { device: OnDevice::Never, ..self }
+    }
+
     /// The same with the CUDA engine alone.
     pub(crate) fn on_device(&self) -> Choice {
         Choice { names: device::NAME.into(), device: OnDevice::Never, ..self.clone() }
@@ -125,6 +131,12 @@ pub(crate) fn key(plan: &Plan, choice: &Choice, lanes: Lanes, asked: &str) -> Ke
         return device::shown(plan, lanes, asked);
     }
     let formula = plan.formula.canonical_text();
+    let beside = plan.beside.iter().map(|part| match part.k() {
+        Some(k) => format!("+{}({k})", part.name()),
+        None => format!("+{}", part.name()),
+    });
+    let reduction: String =
+        std::iter::once(plan.reduction.name().to_owned()).chain(beside).collect();
     let generator = format!("cranelift {}", cranelift_codegen::VERSION);
     Key::new(&Fields {
         engine: key::ENGINE_VERSION,
@@ -132,7 +144,7 @@ pub(crate) fn key(plan: &Plan, choice: &Choice, lanes: Lanes, asked: &str) -> Ke
         source: key::SOURCE_DIGEST,
         generator: &generator,
         formula: &formula,
-        reduction: plan.reduction.name(),
+        reduction: &reduction,
         k: plan.reduction.k().unwrap_or(0),
         rows: if plan.rows == Category::I { "i" } else { "j" },
         dtype: plan.float.name(),
@@ -188,11 +200,11 @@ pub(crate) fn obtain(
 fn compile(plan: &Plan, choice: &Choice, lanes: Lanes) -> Result<Vec<u8>, Error> {
     let lowered = lower(plan, Functions::Expanded)?;
     // Every engine verifies the program before it emits anything.
-    let cost = lowered.program.cost(plan.reduction.family());
+    let costs = Costs::of(plan, &lowered)?;
     let mut refusals: Vec<(String, String)> = Vec::new();
     let mut kind = ErrorKind::Device;
     for emitter in choice.emitters() {
-        let schedule = Schedule::choose(cost, emitter.registers(plan.float), lanes);
+        let schedule = costs.schedule(emitter.registers(plan.float), lanes);
         match emitter.emit(&lowered.program, &schedule) {
             Ok(code) => {
                 let layout = Layout::of(&lowered, schedule, &code);
@@ -211,6 +223,38 @@ fn compile(plan: &Plan, choice: &Choice, lanes: Lanes) -> Result<Vec<u8>, Error>
         refusals.iter().map(|(name, why)| format!("{name}: {why}")).collect();
     let message = format!("no engine takes this formula ({})", reasons.join("; "));
     Err(Error::new(kind, message))
+}
+
+/// What the schedule of a plan is chosen from.
+struct Costs {
+    /// Of its program.
+    whole: Cost,
+    /// Of the sum among several parts on its own.
+    sum: Option<Cost>,
+}
+
+impl Costs {
+    fn of(plan: &Plan, lowered: &Lowered) -> Result<Costs, Error> {
+        let family = plan.reduction.family();
+        let sum = match (family, plan.beside.len()) {
+            (Family::Selection, _) | (_, 0) => None,
+            _ => {
+                let parts = &[plan.reduction];
+                let fma = Target::host().fma;
+                let alone = lower_parts(plan, parts, Functions::Expanded, fma)?;
+                Some(alone.program.cost(family))
+            }
+        };
+        Ok(Costs { whole: lowered.program.cost(family), sum })
+    }
+
+    /// Sums are cut into chunks and tiles as they are on their own, so that they have the same bits; selections have them always.
+    fn schedule(&self, registers: Registers, lanes: Lanes) -> Schedule {
+        let schedule = Schedule::choose(self.whole, registers, lanes);
+        let Some(sum) = self.sum else { return schedule };
+        let Schedule { chunk, tile, .. } = Schedule::choose(sum, registers, lanes);
+        Schedule { chunk, tile, ..schedule }
+    }
 }
 
 /// Callable code of an artifact.
@@ -244,11 +288,8 @@ fn explained(
         Err(error) if matches!(stage, Stage::Schedule | Stage::Clif | Stage::Asm) => {
             return Err(error);
         }
-        Err(_) => Schedule::choose(
-            lower(plan, Functions::Expanded)?.program.cost(plan.reduction.family()),
-            Clif.registers(plan.float),
-            Lanes::Rows,
-        ),
+        Err(_) => Costs::of(plan, &lower(plan, Functions::Expanded)?)?
+            .schedule(Clif.registers(plan.float), Lanes::Rows),
     };
     Ok(match stage {
         Stage::Parse => match syntax::parse(&plan.text) {
@@ -300,10 +341,21 @@ fn lower(plan: &Plan, functions: Functions) -> Result<Lowered, Error> {
 /// # Errors
 /// As [`lower`].
 fn lower_for(plan: &Plan, functions: Functions, fma: bool) -> Result<Lowered, Error> {
+    let parts: Vec<Reduction> = plan.parts().collect();
+    lower_parts(plan, &parts, functions, fma)
+}
+
+/// The same with some parts of a plan only.
+fn lower_parts(
+    plan: &Plan,
+    parts: &[Reduction],
+    functions: Functions,
+    fma: bool,
+) -> Result<Lowered, Error> {
     let lowered = build::build(&Source {
         formula: &plan.formula,
         rows: plan.rows,
-        reduction: plan.reduction,
+        reductions: parts,
         scheme: plan.scheme,
         float: plan.float,
         fma,

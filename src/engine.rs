@@ -21,12 +21,28 @@ pub(crate) struct Plan {
     pub(crate) formula: Formula,
     /// The category of the output's rows.
     pub(crate) rows: Category,
+    /// The reduction, or the first of several parts.
     pub(crate) reduction: Reduction,
+    /// Parts that the same pass computes, as [`parts`](crate::reduce::parts) orders them.
+    pub(crate) beside: Vec<Reduction>,
     pub(crate) scheme: Scheme,
     /// What is computed and accumulated in.
     pub(crate) float: Float,
     /// Type of the arrays: CUDA kernels read it as it is, CPU kernels take what was packed.
     pub(crate) stored: DType,
+}
+
+impl Plan {
+    /// Everything that is computed of the formula.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Reduction> {
+        std::iter::once(self.reduction).chain(self.beside.iter().copied())
+    }
+
+    /// Columns of a part's result.
+    pub(crate) fn dim_of(&self, part: Reduction) -> usize {
+        let weight = (self.formula.roots.len() > 1).then(|| self.formula.root_dim(1));
+        part.output_dim(self.formula.root_dim(0), weight) as usize
+    }
 }
 
 /// A launcher of either compute type, one of devices, or the oracle.
@@ -128,32 +144,45 @@ fn evaluate<T: Element>(plan: &Plan, job: &Job<'_, T>, out: Out<'_, T>) -> Resul
     let columns: Option<Vec<usize>> =
         job.pieces.map(|pieces| (0..job.columns).map(|place| pieces.column(place)).collect());
     let numbers = Numbers { first_row: job.first_row, columns: columns.as_deref() };
-    let task = Task {
-        formula: &plan.formula,
-        rows: plan.rows,
-        reduction: plan.reduction,
-        float: plan.float,
-        inputs: &inputs,
-        m,
-        n,
-    };
-    let mut outcome = eval::reduce_numbered(&task, numbers);
-    if let (Some(pieces), Some(indices)) = (job.pieces, &mut outcome.indices) {
-        for index in &mut indices.values {
-            *index = usize::try_from(*index).map_or(-1, |place| pieces.column(place) as i64);
+    let mut out = out;
+    // Results of several parts stand beside each other.
+    let mut at = (0, 0);
+    for reduction in plan.parts() {
+        let task = Task {
+            formula: &plan.formula,
+            rows: plan.rows,
+            reduction,
+            float: plan.float,
+            inputs: &inputs,
+            m,
+            n,
+        };
+        let mut outcome = eval::reduce_numbered(&task, numbers);
+        if let (Some(pieces), Some(indices)) = (job.pieces, &mut outcome.indices) {
+            for index in &mut indices.values {
+                *index = usize::try_from(*index).map_or(-1, |place| pieces.column(place) as i64);
+            }
         }
+        write(&outcome, &mut out, at)?;
+        at.0 += outcome.values.dim;
+        at.1 += outcome.indices.map_or(0, |indices| indices.dim);
     }
-    write(outcome, out)
+    Ok(())
 }
 
-fn write<T: Element>(outcome: Outcome, out: Out<'_, T>) -> Result<(), Error> {
-    if let Some(mut view) = out.values {
-        fill(&mut view, &outcome.values, |v| T::from_f64(*v))?;
+/// Write results from some columns of the values and of the indices on.
+fn write<T: Element>(
+    outcome: &Outcome,
+    out: &mut Out<'_, T>,
+    at: (usize, usize),
+) -> Result<(), Error> {
+    if let Some(view) = &mut out.values {
+        fill(view, &outcome.values, at.0, |v| T::from_f64(*v))?;
     }
-    match (out.indices, &outcome.indices) {
-        (Some(Indices::Exact(mut view)), Some(indices)) => fill(&mut view, indices, |i| *i),
-        (Some(Indices::InDtype(mut view)), Some(indices)) => {
-            fill(&mut view, indices, |i| T::from_f64(*i as f64))
+    match (&mut out.indices, &outcome.indices) {
+        (Some(Indices::Exact(view)), Some(indices)) => fill(view, indices, at.1, |i| *i),
+        (Some(Indices::InDtype(view)), Some(indices)) => {
+            fill(view, indices, at.1, |i| T::from_f64(*i as f64))
         }
         _ => Ok(()),
     }
@@ -162,10 +191,11 @@ fn write<T: Element>(outcome: Outcome, out: Out<'_, T>) -> Result<(), Error> {
 fn fill<V, T: Copy + 'static>(
     view: &mut ViewMut<'_, T>,
     matrix: &Matrix<V>,
+    at: usize,
     convert: impl Fn(&V) -> T,
 ) -> Result<(), Error> {
     for (n, value) in matrix.values.iter().enumerate() {
-        view.set(n / matrix.dim, n % matrix.dim, convert(value))?;
+        view.set(n / matrix.dim, at + n % matrix.dim, convert(value))?;
     }
     Ok(())
 }

@@ -1,20 +1,20 @@
 //! The builder of reductions: what is asked for, checked before anything is compiled.
 
-use crate::alias::{self, Role};
 use crate::cache::{Cache, Origin, Raw};
 use crate::compile::{self, Choice};
-use crate::dtype::{Element, Float};
+use crate::dtype::Element;
 use crate::engine::Plan;
 use crate::error::{Error, ErrorKind};
 use crate::formula::{Category, Formula, typing};
 use crate::kernel::{Inner, Kernel};
-use crate::loops::build::Scheme;
-use crate::reduce::{Accumulate, Family, Reduction, Weight};
+use crate::reduce::{Accumulate, Family, Reduction};
 use crate::schedule::Lanes;
 use crate::span::Span;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Instant;
+
+mod check;
 
 /// Which axis is reduced over, where no output alias says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -119,18 +119,18 @@ pub(crate) enum Pool {
 pub struct Genred<T> {
     formula: String,
     weight: Option<String>,
-    reduction: Reduction,
+    pub(crate) reduction: Reduction,
     output: Option<String>,
     aliases: Vec<String>,
     axis: Option<Axis>,
     conditions: Vec<String>,
-    accumulate: Accumulate,
+    pub(crate) accumulate: Accumulate,
     backend: Backend,
     pool: Pool,
     cache: Option<Cache>,
     device_memory: Option<u64>,
     /// What a text that names its own reduction was typed to.
-    stated: Option<Formula>,
+    pub(crate) stated: Option<Formula>,
     element: PhantomData<fn(T)>,
 }
 
@@ -336,17 +336,30 @@ impl<T: Element> Genred<T> {
     /// # Errors
     /// `Syntax`, `Shape`, `Limit` or `Usage` with the place in the text; `Device` if no engine takes the formula.
     pub fn compile(self) -> Result<Kernel<T>, Error> {
+        let reduction = [self.reduction];
+        self.compiled(&reduction, &reduction)
+    }
+
+    /// The kernel that computes some parts in one pass, which give what is asked for.
+    pub(crate) fn compiled(
+        &self,
+        asked: &[Reduction],
+        parts: &[Reduction],
+    ) -> Result<Kernel<T>, Error> {
         let start = Instant::now();
         let cache = self.cache.clone().unwrap_or_else(|| Cache::shared().clone());
-        let choice = Choice::of(self.backend, self.device_memory)?;
-        let raw = self.raw(&choice);
+        let mut choice = Choice::of(self.backend, self.device_memory)?;
+        if parts.len() > 1 {
+            choice = choice.without_device();
+        }
+        let raw = self.raw(&choice, asked, parts);
         let pool = self.pool.clone();
         if let Some(inner) = cache.recall::<Inner>(&raw) {
             return Ok(Kernel::new(inner, cache, pool, Origin::Memory, start.elapsed()));
         }
-        let plan = self.plan()?;
-        let asked = format!("{} of {}", plan.text, plan.formula.names());
-        let named = compile::key(&plan, &choice, Lanes::Rows, &asked);
+        let plan = self.plan(asked, parts)?;
+        let names = format!("{} of {}", plan.text, plan.formula.names());
+        let named = compile::key(&plan, &choice, Lanes::Rows, &names);
         let (inner, origin) = cache.once(&raw, &named, || {
             let (compiled, origin) = compile::obtain(&plan, &choice, Lanes::Rows, &cache)?;
             let bytes = compiled.bytes;
@@ -356,11 +369,15 @@ impl<T: Element> Genred<T> {
     }
 
     /// The request as it was made: equal texts and options mean an equal kernel.
-    fn raw(&self, choice: &Choice) -> Raw {
-        let mut raw = Raw::new()
-            .text(T::DTYPE.name())
-            .text(self.reduction.name())
-            .number(u64::from(self.reduction.k().unwrap_or(0)))
+    fn raw(&self, choice: &Choice, asked: &[Reduction], parts: &[Reduction]) -> Raw {
+        let mut raw = Raw::new().text(T::DTYPE.name());
+        for reductions in [asked, parts] {
+            raw = raw.number(reductions.len() as u64);
+            for reduction in reductions {
+                raw = raw.text(reduction.name()).number(u64::from(reduction.k().unwrap_or(0)));
+            }
+        }
+        raw = raw
             .text(&self.formula)
             .text(self.weight.as_deref().unwrap_or(""))
             .text(self.output.as_deref().unwrap_or(""))
@@ -378,7 +395,7 @@ impl<T: Element> Genred<T> {
     }
 
     /// Parse, type and check.
-    fn plan(&self) -> Result<Plan, Error> {
+    fn plan(&self, asked: &[Reduction], parts: &[Reduction]) -> Result<Plan, Error> {
         let aliases: Vec<&str> = self.aliases.iter().map(String::as_str).collect();
         let formula = match &self.stated {
             Some(_) if !self.conditions.is_empty() => {
@@ -391,95 +408,22 @@ impl<T: Element> Genred<T> {
                 typing::kept(&self.formula, self.weight.as_deref(), &conditions, &aliases)?
             }
         };
-        let rows = self.check(&formula)?;
-        let (scheme, float) = scheme(self.accumulate, self.reduction, T::DTYPE.compute())?;
+        for reduction in asked {
+            self.check_reduction(*reduction, asked, &formula)?;
+        }
+        let rows = self.check_output(&formula)?;
+        let sum = asked.iter().find(|reduction| reduction.family() != Family::Selection);
+        let summed = *sum.unwrap_or(&asked[0]);
+        let (scheme, float) = check::scheme(self.accumulate, summed, T::DTYPE.compute())?;
         Ok(Plan {
             text: self.formula.clone(),
             formula,
             rows,
-            reduction: self.reduction,
+            reduction: parts[0],
+            beside: parts[1..].to_vec(),
             scheme,
             float,
             stored: T::DTYPE,
         })
     }
-
-    /// Check the reduction's demands and the declared output; gives the category of the result's rows.
-    fn check(&self, formula: &Formula) -> Result<Category, Error> {
-        let (name, dim) = (self.reduction.name(), formula.root_dim(0));
-        let whole = |text: &str| Span::new(0, text.len() as u32);
-        match (self.reduction.weight(), &self.weight) {
-            _ if self.stated.is_some() => {}
-            (Weight::Required, None) => {
-                return Err(Error::usage(format!("`{name}` needs a weight formula")));
-            }
-            (Weight::Refused, Some(weight)) => {
-                let message = format!("`{name}` takes no weight formula");
-                let at = whole(weight);
-                return Err(Error::at(ErrorKind::Usage, "weight", weight, at, message));
-            }
-            _ => {}
-        }
-        if self.reduction.family() == Family::Exponential && dim != 1 {
-            let message = format!("`{name}` needs a formula of dim 1; this one has dim {dim}");
-            let at = whole(&self.formula);
-            return Err(Error::at(ErrorKind::Shape, "formula", &self.formula, at, message));
-        }
-        if let Some(k) = self.reduction.k()
-            && !(1..=crate::limits::K as u32).contains(&k)
-        {
-            return Err(Error::new(
-                ErrorKind::Limit,
-                format!("K of `{name}` must be from 1 to {}, not {k}", crate::limits::K),
-            ));
-        }
-        let weight = (formula.roots.len() > 1).then(|| formula.root_dim(1));
-        let result = self.reduction.output_dim(dim, weight);
-        let declared = self.output.as_deref().map(|text| alias::parse(text, Role::Output));
-        let Some(declared) = declared.transpose()? else {
-            return match self.axis {
-                Some(Axis::I) => Ok(Category::J),
-                Some(Axis::J) => Ok(Category::I),
-                None => Err(Error::usage("neither an output nor an axis is given").help(
-                    "`.output(\"a = Vi(1)\")` gives a result row for every i, `Vj` for every j",
-                )),
-            };
-        };
-        let text = self.output.as_deref().unwrap_or_default();
-        if declared.dim != result {
-            let message = format!(
-                "the output is declared with dim {}, but {name} of this formula has dim {result}",
-                declared.dim
-            );
-            return Err(Error::at(ErrorKind::Shape, "output", text, whole(text), message));
-        }
-        let rows = declared.category;
-        if self.axis.is_some_and(|axis| (axis == Axis::J) != (rows == Category::I)) {
-            let message =
-                format!("the output has {} rows, but the axis given leaves the other", rows.text());
-            return Err(Error::at(ErrorKind::Usage, "output", text, whole(text), message));
-        }
-        Ok(rows)
-    }
-}
-
-/// The accumulation scheme of an option, and the type to compute in.
-fn scheme(
-    accumulate: Accumulate,
-    reduction: Reduction,
-    float: Float,
-) -> Result<(Scheme, Float), Error> {
-    if reduction.family() == Family::Selection && accumulate != Accumulate::Auto {
-        let message = format!(
-            "`{}` does not accumulate sums, so it takes no accumulation scheme",
-            reduction.name()
-        );
-        return Err(Error::usage(message));
-    }
-    Ok(match accumulate {
-        Accumulate::Auto | Accumulate::Block => (Scheme::Block, float),
-        Accumulate::Direct => (Scheme::Direct, float),
-        Accumulate::Kahan => (Scheme::Kahan, float),
-        Accumulate::Double => (Scheme::Block, Float::F64),
-    })
 }

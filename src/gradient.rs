@@ -152,6 +152,7 @@ impl<T: Element> Kernel<T> {
             formula,
             rows,
             reduction: Reduction::Sum,
+            beside: Vec::new(),
             scheme,
             float: *float,
             stored: *stored,

@@ -107,13 +107,20 @@ pub(crate) struct Inner {
     on_device: [Later; 2],
     /// Whether numbers of rows or columns are computed with.
     numbered: bool,
+    /// Whether something is summed.
+    sums: bool,
+    selections: Vec<Selection>,
 }
 
 impl Inner {
     pub(crate) fn new(plan: Plan, choice: Choice, by_rows: Arc<Compiled>) -> Inner {
         let numbered = plan.formula.largest_index(0, 0).is_some();
         let (by_columns, on_device) = (OnceLock::new(), Default::default());
-        Inner { plan, choice, by_rows, by_columns, on_device, numbered }
+        let dim = plan.formula.root_dim(0);
+        let selections: Vec<Selection> =
+            plan.parts().filter_map(|part| Selection::of(part, dim)).collect();
+        let sums = selections.len() < plan.parts().count();
+        Inner { plan, choice, by_rows, by_columns, on_device, numbered, sums, selections }
     }
 }
 
@@ -289,9 +296,7 @@ impl<T: Element> Kernel<T> {
 
     /// Columns of the result.
     pub fn dim(&self) -> usize {
-        let formula = &self.inner.plan.formula;
-        let weight = (formula.roots.len() > 1).then(|| formula.root_dim(1));
-        self.reduction().output_dim(formula.root_dim(0), weight) as usize
+        self.inner.plan.dim_of(self.reduction())
     }
 
     /// The reduction.
@@ -338,7 +343,7 @@ impl<T: Element> Kernel<T> {
     }
 
     pub(crate) fn selection(&self) -> Option<Selection> {
-        Selection::of(self.reduction(), self.inner.plan.formula.root_dim(0))
+        self.inner.selections.first().copied()
     }
 
     fn run_into(
@@ -387,7 +392,7 @@ impl<T: Element> Kernel<T> {
         Ok(())
     }
 
-    fn run(
+    pub(crate) fn run(
         &self,
         args: &[View<'_, T>],
         shape: Shape,
@@ -418,7 +423,8 @@ impl<T: Element> Kernel<T> {
             first,
             first_row: 0,
             pieces: None,
-            selection: self.selection(),
+            sums: self.inner.sums,
+            selections: &self.inner.selections,
             threads: match &self.pool {
                 Pool::Current => Threads::Current,
                 Pool::One => Threads::One,
@@ -452,7 +458,7 @@ impl<T: Element> Kernel<T> {
 }
 
 /// A result of `rows * dim` zeros.
-fn allocate<T: Copy + Default>(rows: usize, dim: usize) -> Result<Vec<T>, Error> {
+pub(crate) fn allocate<T: Copy + Default>(rows: usize, dim: usize) -> Result<Vec<T>, Error> {
     let len = rows.checked_mul(dim).filter(|len| len.checked_mul(size_of::<T>()).is_some());
     let mut data = Vec::new();
     let len = len

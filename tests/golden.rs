@@ -116,7 +116,7 @@ impl Input {
         build::build(&Source {
             formula: &self.formula,
             rows: self.rows,
-            reduction: self.reduction,
+            reductions: &[self.reduction],
             scheme: self.scheme,
             float: self.float(),
             fma: self.target.fma,

@@ -25,6 +25,7 @@ pub(crate) const NAME: &str = "cuda";
 /// # Errors
 /// `Device` if the program needs more of a thread or a block than devices have.
 pub(super) fn emit(plan: &Plan, lanes: Lanes) -> Result<Emitted, Error> {
+    check(plan)?;
     let request = Request {
         reduction: plan.reduction,
         dim: plan.formula.root_dim(0),
@@ -33,6 +34,15 @@ pub(super) fn emit(plan: &Plan, lanes: Lanes) -> Result<Emitted, Error> {
         math: Math::Accurate,
     };
     request.emit(&lower_for(plan, Functions::Intrinsic, true)?)
+}
+
+/// Refuse what devices cannot do.
+fn check(plan: &Plan) -> Result<(), Error> {
+    if plan.beside.is_empty() {
+        return Ok(());
+    }
+    let message = "the CUDA engine computes one reduction in a pass, not several";
+    Err(Error::new(ErrorKind::Device, message).help("CPU engines compute several: backend `cpu`"))
 }
 
 /// What identifies the kernel of a plan on a device's architecture, compiled by a version of NVRTC. Without either it is
@@ -84,6 +94,7 @@ pub(super) fn obtain(
     lanes: Lanes,
     cache: &Cache,
 ) -> Result<(Arc<Compiled>, Origin), Error> {
+    check(plan)?;
     let shared = key(plan, lanes, None, &budget.map_or(String::new(), |b| format!("memory {b}")));
     let raw = Raw::new().bytes(shared.digest());
     cache.once(&raw, &shared, || {

@@ -203,6 +203,28 @@ impl Reduction {
     }
 }
 
+/// The reductions that one pass computes to give several of one formula: those that accumulate, in the order given, then for either
+/// preference the one selection that keeps enough for all of them.
+pub(crate) fn parts(reductions: &[Reduction]) -> Vec<Reduction> {
+    let mut parts: Vec<Reduction> = Vec::new();
+    for reduction in reductions {
+        if reduction.family() != Family::Selection && !parts.contains(reduction) {
+            parts.push(*reduction);
+        }
+    }
+    for preference in [Preference::Smallest, Preference::Largest] {
+        let of = reductions
+            .iter()
+            .filter(|r| r.family() == Family::Selection && r.preference() == preference);
+        parts.extend(of.map(|r| r.k().unwrap_or(1)).max().map(|k| match preference {
+            Preference::Largest => Reduction::MaxArgMax,
+            Preference::Smallest if k == 1 => Reduction::MinArgMin,
+            Preference::Smallest => Reduction::KMinArgKMin(k),
+        }));
+    }
+    parts
+}
+
 /// Whether a reduction takes a weight formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {

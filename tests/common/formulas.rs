@@ -96,8 +96,16 @@ pub fn lowered(
     let formula = typing::formula(text, weight, ALIASES)
         .unwrap_or_else(|e| panic!("`{text}` is well-formed: {e}"));
     let functions = Functions::Expanded;
-    build::build(&Source { formula: &formula, rows, reduction, scheme, float, fma, functions })
-        .expect("a program within its limit")
+    build::build(&Source {
+        formula: &formula,
+        rows,
+        reductions: &[reduction],
+        scheme,
+        float,
+        fma,
+        functions,
+    })
+    .expect("a program within its limit")
 }
 
 /// Every reduction that takes no weight and needs no dim.

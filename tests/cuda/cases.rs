@@ -70,7 +70,7 @@ impl Case {
         build::build(&Source {
             formula,
             rows: self.problem.rows(),
-            reduction: self.problem.reduction,
+            reductions: &[self.problem.reduction],
             scheme: self.scheme,
             float: self.float,
             fma: true,

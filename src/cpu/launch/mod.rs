@@ -3,7 +3,8 @@
 //! The columns are packed tile by tile into a *panel* that all row groups share; a *group* is a few blocks of rows, swept over
 //! the panel's tiles in one task. Each tile gives one leaf of a merge tree whose shape depends on the tile's number only
 //! ([`tree`]), so a result has the same bits for any number of threads, however rows and columns were divided among them.
-//! Selections keep sorted lists instead ([`lists`], [`select`]), whose merge is exact.
+//! Selections keep sorted lists instead ([`lists`], [`select`]), whose merge is exact. A kernel of several reductions has both; their
+//! results stand beside each other in the arrays of one [`Out`], those of sums first.
 
 mod lists;
 mod partial;
@@ -78,8 +79,10 @@ pub struct Job<'a, T> {
     pub first_row: usize,
     /// Where the arrays have more columns than take part: those that do, `columns` of them.
     pub pieces: Option<Pieces<'a>>,
-    /// For selections what they keep.
-    pub selection: Option<Selection>,
+    /// Whether something is summed.
+    pub sums: bool,
+    /// What is selected: at most one selection for either preference, all of the same dim.
+    pub selections: &'a [Selection],
     /// Where the work runs.
     pub threads: Threads<'a>,
     /// Set by whoever wants no result any more; looked at between groups of rows of a call whose columns come in pieces.
@@ -177,8 +180,8 @@ impl<'a, T: Element> Out<'a, T> {
 struct Group<C> {
     /// Partial accumulators of sums.
     tree: Tree<C>,
-    /// Kept values of selections.
-    lists: Lists<C>,
+    /// Kept values of each selection.
+    lists: [Lists<C>; 2],
 }
 
 /// Buffers of one task.

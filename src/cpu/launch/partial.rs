@@ -1,5 +1,6 @@
 //! Partial results: accumulators of all rows for some of the columns, independent of the engine that made them.
 
+use super::select::At;
 use super::tree::Place;
 use super::{Job, Launcher, Lists, Out, Selection, Workspace};
 use crate::dtype::{Element, Real};
@@ -37,7 +38,7 @@ impl<C: Real> Launcher<C> {
     }
 
     fn partial_here<T: Element>(&self, job: &Job<'_, T>, threads: usize) -> Partial<C> {
-        let mut result = Partial::empty(job.rows, job.selection);
+        let mut result = Partial::empty(job.rows, job.selections.first().copied());
         if job.rows == 0 || job.columns == 0 {
             return result;
         }
@@ -51,7 +52,7 @@ impl<C: Real> Launcher<C> {
                 values.clear();
                 indices.clear();
                 for group in waiting.iter() {
-                    let (v, i) = group.lists.parts();
+                    let (v, i) = group.lists[0].parts();
                     values.extend(v);
                     indices.extend(i);
                 }
@@ -188,7 +189,8 @@ impl<C: Real> Launcher<C> {
                     None => columns.min(most),
                     Some(keep) => keep.count(row, 0..columns, most),
                 };
-                super::select::finish(rows, seen, None, &lists, &mut out, selection);
+                let at = At { values: 0, indices: 0 };
+                super::select::finish(rows, seen, None, &lists, (&mut out, at), selection);
             }
             (Partial::Sums(nodes), _) => self.finish_sums(nodes, rows, &mut out),
             _ => unreachable!("partial results of one kernel are of one family"),

@@ -5,19 +5,26 @@
 
 use super::lists::{Lists, MISSING};
 use super::sweep::Sweep;
-use super::{Out, Pieces, Selection, Worker};
+use super::{Out, Pieces, Selection};
 use crate::cpu::stages::Pairs;
 use crate::dtype::{Element, Real};
 use crate::reduce::Preference;
 use crate::schedule::Lanes;
 use std::ops::Range;
 
-/// A group of rows whose values are selected.
+/// A unit of a group of rows whose values are selected.
 pub(super) struct Selecting<'a, 's, T, C> {
     pub(super) sweep: &'a Sweep<'s, T, C>,
-    pub(super) selection: Selection,
     /// Rows of the group.
     pub(super) rows: Range<usize>,
+    pub(super) unit: usize,
+}
+
+/// Where results begin: columns of the values and of the indices.
+#[derive(Clone, Copy)]
+pub(super) struct At {
+    pub(super) values: usize,
+    pub(super) indices: usize,
 }
 
 /// Rows with a hit in a chunk, as a part of all, up to which each is searched alone: beyond, it is faster to search column after
@@ -35,50 +42,48 @@ struct Chunk<'a, C> {
 }
 
 impl<T: Element, C: Real> Selecting<'_, '_, T, C> {
-    /// Offer the columns of a tile to the lists of the group.
-    pub(super) fn tile(
-        &self,
-        tile: usize,
-        col: &[C],
-        row: &[C],
-        lists: &mut Lists<C>,
-        worker: &mut Worker<C>,
-    ) {
-        let sweep = self.sweep;
-        let columns = sweep.columns_of(tile);
-        let chunk = sweep.layout.schedule.chunk as usize;
-        let lanes = sweep.layout.pair_state_len() / sweep.layout.slots.state as usize;
+    /// Run the kernel over columns of a tile whose first column is `first_column`, and offer what it finds to the lists.
+    pub(super) fn run(&self, pairs: Pairs<'_, C>, first_column: usize, lists: &mut [Lists<C>; 2]) {
+        let Pairs { param, row, col, state, tile, scratch, columns } = pairs;
+        let layout = self.sweep.layout;
+        let selections = self.sweep.job.selections;
+        let chunk = layout.schedule.chunk as usize;
+        let lanes = layout.pair_state_len() / layout.slots.state as usize;
         let per_pair = if self.by_rows() { lanes } else { 1 };
-        let dim = self.selection.dim;
-        for unit in 0..sweep.units(self.rows.len()) {
-            let kept = sweep.kept_columns(unit, &self.rows, tile);
-            if kept.is_empty() {
+        let first_row = if self.by_rows() { self.unit * lanes } else { self.unit };
+        // The last slots are those of selections: threshold, chunk minimum and minimum seen of each.
+        let own: usize = selections.iter().map(|selection| 3 * selection.dim).sum();
+        let own = state.len() - own * lanes;
+        for (n, selection) in selections.iter().enumerate() {
+            let slots = 3 * selection.dim * lanes;
+            let state = &mut state[own + n * slots..][..slots];
+            self.thresholds(first_row, lanes, &lists[n], *selection, state);
+        }
+        let mut at = columns.start;
+        while at < columns.end {
+            let done = self.sweep.stages.pair(Pairs {
+                param,
+                row,
+                col,
+                state,
+                tile,
+                scratch,
+                columns: at..columns.end,
+            });
+            at += done.columns;
+            if !done.hit {
                 continue;
             }
-            let first_row = if self.by_rows() { unit * lanes } else { unit };
-            let state = worker.state.as_mut_slice();
-            self.thresholds(first_row, lanes, lists, state);
-            let mut at = kept.start;
-            while at < kept.end {
-                let done = sweep.stages.pair(Pairs {
-                    param: sweep.param,
-                    row: sweep.unit_row(row, unit),
-                    col,
-                    state,
-                    tile: worker.tile.as_mut_slice(),
-                    scratch: worker.scratch.as_mut_slice(),
-                    columns: at..kept.end,
-                });
-                at += done.columns;
-                if !done.hit {
-                    continue;
-                }
-                let count = (done.columns - 1) % chunk + 1;
-                let first = (sweep.job.first + columns.start + at - count) as i64;
+            let count = (done.columns - 1) % chunk + 1;
+            let first = (self.sweep.job.first + first_column + at - count) as i64;
+            for (n, Selection { dim, .. }) in selections.iter().enumerate() {
+                let slots = 3 * dim * lanes;
+                let state = &mut state[own + n * slots..][..slots];
                 let (limits, rest) = state.split_at_mut(dim * lanes);
                 let least = &rest[dim * lanes..];
-                for d in 0..dim {
-                    let values = &worker.tile.as_slice()[d * chunk * per_pair..];
+                let lists = &mut lists[n];
+                for d in 0..*dim {
+                    let values = &tile[(n * dim + d) * chunk * per_pair..];
                     let chunk = Chunk { values, lanes: per_pair, count, first };
                     let limits = &mut limits[d * lanes..][..lanes];
                     let list = |r: usize| (first_row + r) * dim + d;
@@ -99,8 +104,14 @@ impl<T: Element, C: Real> Selecting<'_, '_, T, C> {
     }
 
     /// Set the thresholds of a block (of all lanes of a row, with lanes over columns), and the minima to nothing.
-    fn thresholds(&self, first_row: usize, lanes: usize, lists: &Lists<C>, state: &mut [C]) {
-        let dim = self.selection.dim;
+    fn thresholds(
+        &self,
+        first_row: usize,
+        lanes: usize,
+        lists: &Lists<C>,
+        Selection { dim, .. }: Selection,
+        state: &mut [C],
+    ) {
         state.fill(C::INFINITY);
         for (d, slot) in state.chunks_exact_mut(lanes).take(dim).enumerate() {
             if self.by_rows() {
@@ -161,14 +172,14 @@ impl<C: Real> Chunk<'_, C> {
     }
 }
 
-/// Lists to results. Where none of the columns that `seen` counts for a row had a number, the slots that they would have filled are NaN. With pieces the lists
+/// Lists to results, from some columns of `out` on. Where none of the columns that `seen` counts for a row had a number, the slots that they would have filled are NaN. With pieces the lists
 /// have places, which are in the order of the columns.
 pub(super) fn finish<T: Element, C: Real>(
     rows: usize,
     seen: impl Fn(usize, usize) -> usize,
     pieces: Option<Pieces<'_>>,
     lists: &Lists<C>,
-    out: &mut Out<'_, T>,
+    (out, at): (&mut Out<'_, T>, At),
     selection: Selection,
 ) {
     let Selection { dim, preference, .. } = selection;
@@ -183,12 +194,12 @@ pub(super) fn finish<T: Element, C: Real>(
                     Preference::Smallest => *value,
                     Preference::Largest => value.negated(),
                 };
-                out.set_value(r, k * dim + d, value.store());
+                out.set_value(r, at.values + k * dim + d, value.store());
                 let column = |pieces: Pieces<'_>| match usize::try_from(*index) {
                     Ok(place) => pieces.column(place) as i64,
                     Err(_) => MISSING,
                 };
-                out.set_index(r, k * dim + d, pieces.map_or(*index, column));
+                out.set_index(r, at.indices + k * dim + d, pieces.map_or(*index, column));
             }
         }
     }

@@ -4,11 +4,11 @@ use super::super::layout::{Input, Layout};
 use super::super::memory::{Buffer, Pool};
 use super::super::pack;
 use super::super::stages::{Pairs, Stages};
-use super::select::{self, Selecting};
+use super::select::{self, At, Selecting};
 use super::tree::Place;
 use super::{
-    CACHED_PANEL_BYTES, Group, Job, MANY_GROUPS, Out, PANEL_BYTES, WAITING_BYTES, WAITING_HEIGHTS,
-    Worker,
+    CACHED_PANEL_BYTES, Group, Job, MANY_GROUPS, Out, PANEL_BYTES, Selection, WAITING_BYTES,
+    WAITING_HEIGHTS, Worker,
 };
 use crate::dtype::{Element, Real};
 use crate::loops::keep::Holds;
@@ -56,11 +56,12 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
     /// Rows whose accumulators wait between panels: as many whole groups as fit into the memory for that.
     pub(super) fn waiting_rows(&self) -> usize {
         let size = self.layout.float.bytes();
-        let row = match self.job.selection {
-            Some(selection) => selection.dim * selection.k * (size + size_of::<i64>()),
+        let kept = |s: &Selection| s.dim * s.k * (size + size_of::<i64>());
+        let mut row = self.job.selections.iter().map(kept).sum::<usize>();
+        if self.job.sums {
             // Nodes of about as many heights wait at the same time.
-            None => self.layout.pair_state_len() * size / self.unit_rows() * WAITING_HEIGHTS,
-        };
+            row += self.layout.pair_state_len() * size / self.unit_rows() * WAITING_HEIGHTS;
+        }
         let groups = WAITING_BYTES / row.max(1) / self.group_rows;
         groups.max(1) * self.group_rows
     }
@@ -238,8 +239,8 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
     /// Forget everything that a group has accumulated.
     pub(super) fn clear(&self, group: &mut Group<C>, rows: Range<usize>) {
         group.tree.clear();
-        if let Some(selection) = self.job.selection {
-            group.lists.clear(rows.len(), selection);
+        for (lists, selection) in group.lists.iter_mut().zip(self.job.selections) {
+            lists.clear(rows.len(), *selection);
         }
     }
 
@@ -263,9 +264,8 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         let mut worker = self.workers.take();
         worker.prepare(self.layout);
         group.tree.append(&right.tree, &mut |state, other| worker.merge(self, state, other));
-        if self.job.selection.is_some() {
-            group.lists.join(&right.lists);
-        }
+        let pairs = group.lists.iter_mut().zip(&right.lists);
+        pairs.take(self.job.selections.len()).for_each(|(lists, others)| lists.join(others));
         self.workers.give(worker);
         self.groups.give(right);
     }
@@ -279,7 +279,7 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         let mut tile = tiles.start;
         while tile < tiles.end {
             if let Some(height) = self.left_out(&rows, tile, tiles.end) {
-                if self.job.selection.is_none() {
+                if self.job.sums {
                     self.nothing(
                         rows.len(),
                         Place { first: tile as u64, height },
@@ -291,13 +291,7 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
                 continue;
             }
             let col = &self.panel[(tile - self.first_tile) * len..][..len];
-            match self.job.selection {
-                None => self.sum_tile(rows.clone(), tile, col, row.as_slice(), group, &mut worker),
-                Some(selection) => {
-                    let block = Selecting { sweep: self, selection, rows: rows.clone() };
-                    block.tile(tile, col, row.as_slice(), &mut group.lists, &mut worker);
-                }
-            }
+            self.tile(rows.clone(), tile, col, row.as_slice(), group, &mut worker);
             tile += 1;
         }
         worker.row = row;
@@ -429,7 +423,8 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         }
     }
 
-    fn sum_tile(
+    /// The rows of a group against a tile.
+    fn tile(
         &self,
         rows: Range<usize>,
         tile: usize,
@@ -439,24 +434,40 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         worker: &mut Worker<C>,
     ) {
         let (units, len) = (self.units(rows.len()), self.layout.pair_state_len());
-        let node = group.tree.open(Place { first: tile as u64, height: 0 }, units * len);
-        self.identity(node, units);
+        let Group { tree, lists } = group;
+        let mut node = self.job.sums.then(|| {
+            let node = tree.open(Place { first: tile as u64, height: 0 }, units * len);
+            self.identity(node, units);
+            node
+        });
         for unit in 0..units {
             let columns = self.kept_columns(unit, &rows, tile);
             if columns.is_empty() {
                 continue;
             }
-            self.stages.pair(Pairs {
+            let state = match &mut node {
+                Some(node) => &mut node[unit * len..][..len],
+                None => &mut worker.state.as_mut_slice()[..len],
+            };
+            let pairs = Pairs {
                 param: self.param,
                 row: self.unit_row(row, unit),
                 col,
-                state: &mut node[unit * len..][..len],
+                state,
                 tile: worker.tile.as_mut_slice(),
                 scratch: worker.scratch.as_mut_slice(),
                 columns,
-            });
+            };
+            if self.job.selections.is_empty() {
+                self.stages.pair(pairs);
+            } else {
+                let selecting = Selecting { sweep: self, rows: rows.clone(), unit };
+                selecting.run(pairs, self.columns_of(tile).start, lists);
+            }
         }
-        group.tree.settle(&mut |state, other| worker.merge(self, state, other));
+        if self.job.sums {
+            tree.settle(&mut |state, other| worker.merge(self, state, other));
+        }
     }
 
     /// Accumulators that have seen nothing.
@@ -473,13 +484,17 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
 
     /// Accumulators or lists to results.
     fn finish(&self, rows: Range<usize>, group: &mut Group<C>, mut out: Out<'_, T>) {
-        match self.job.selection {
-            Some(selection) => {
-                let seen = |row: usize, most: usize| self.seen(rows.start + row, most);
-                let pieces = self.job.pieces;
-                select::finish(rows.len(), seen, pieces, &group.lists, &mut out, selection);
-            }
-            None => self.finish_sums(rows, group, &mut out),
+        let mut values = 0;
+        if self.job.sums {
+            self.finish_sums(rows.clone(), group, &mut out);
+            values = self.layout.slots.out as usize;
+        }
+        let seen = |row: usize, most: usize| self.seen(rows.start + row, most);
+        let mut at = At { values, indices: 0 };
+        for (lists, selection) in group.lists.iter().zip(self.job.selections) {
+            select::finish(rows.len(), seen, self.job.pieces, lists, (&mut out, at), *selection);
+            at.values += selection.dim * selection.k;
+            at.indices += selection.dim * selection.k;
         }
     }
 

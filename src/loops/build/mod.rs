@@ -6,6 +6,7 @@
 mod exp2;
 mod indices;
 mod scalar;
+mod selection;
 mod soft_dtw;
 mod stage;
 mod steps;
@@ -53,8 +54,8 @@ pub struct Source<'a> {
     pub formula: &'a Formula,
     /// The category of the output's rows; the other one is reduced.
     pub rows: Category,
-    /// What is done with F.
-    pub reduction: Reduction,
+    /// What is done with F: one reduction; or several, sums or exponentials first, then at most one selection for either preference.
+    pub reductions: &'a [Reduction],
     /// How sums are accumulated.
     pub scheme: Scheme,
     /// Compute type.

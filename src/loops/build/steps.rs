@@ -1,6 +1,7 @@
 //! The passes of each reduction family, with identity, merge and finish.
 
-use super::indices::{loaded_mask, selectable, stored_mask, term_of_kept};
+use super::indices::{loaded_mask, stored_mask, term_of_kept};
+use super::selection::{self, Offer, Selected};
 use super::stage::Lowering;
 use super::{Scheme, Source};
 use crate::dtype::Float;
@@ -17,7 +18,7 @@ use std::collections::BTreeSet;
 
 /// Outputs with at most this many components are accumulated in the registers of the pass that computes them; longer ones in
 /// a pass of their own over tiles of the pair values (bench: engines, `b in R^10`).
-const FUSED: u32 = 4;
+pub(super) const FUSED: u32 = 4;
 
 /// Accumulators of a sum of vectors.
 struct Sums {
@@ -31,10 +32,10 @@ struct Sums {
 }
 
 pub(super) fn emit(l: &mut Lowering<'_>, source: &Source<'_>) {
-    match source.reduction.family() {
+    match source.reductions[0].family() {
         Family::Sum => sum(l, source),
         Family::Exponential => exponential(l, source),
-        Family::Selection => selection(l, source),
+        Family::Selection => selection::alone(l, source),
     }
 }
 
@@ -49,10 +50,12 @@ fn sums(l: &mut Lowering<'_>, source: &Source<'_>, name: &str, root: Option<Node
     Sums { root, dim, sum, lost, start }
 }
 
-/// Append the passes that add `factor * root` to each of the sums, for every column.
+/// Append the passes that add `factor * root` to each of the sums, for every column; of a sum without a factor its terms can be
+/// selected beside.
 fn summing_passes(
     l: &mut Lowering<'_>,
     outputs: &[Sums],
+    beside: &[Selected],
     factor: impl Fn(&mut Lowering<'_>) -> Option<Value>,
 ) {
     let (short, long): (Vec<&Sums>, Vec<&Sums>) = outputs.iter().partition(|s| s.dim <= FUSED);
@@ -87,6 +90,13 @@ fn summing_passes(
             terms.push((*output, Index::at(k as u32), value));
         }
     }
+    let mut offers = Vec::new();
+    for selected in beside {
+        for (_, index, value) in &terms {
+            let value = value.expect("a sum without a factor has terms of its own");
+            offers.push(selected.hold(l, index, value, kept));
+        }
+    }
     // Products are made here so that they do not depend on the accumulators.
     let terms: Vec<_> = terms
         .into_iter()
@@ -96,10 +106,11 @@ fn summing_passes(
         })
         .collect();
     let pair = l.end_block(Sharing::Kept);
-    let accumulators = terms
+    let mut accumulators: Vec<Accumulator> = terms
         .iter()
         .flat_map(|(output, index, term)| accumulate(l, output, index, *term, kept))
         .collect();
+    accumulators.extend(offers.iter().map(|offer| offer.accumulate(l)));
     let step = l.end_block(Sharing::Fresh);
     if !(pair.is_empty() && step.is_empty()) {
         l.b.pass(Over::Columns, None, pair, step, accumulators, None);
@@ -116,8 +127,11 @@ fn summing_passes(
         let term = scaled(l, scale, Some(value));
         let kept = kept_tile.map(|tile| loaded_mask(l, tile));
         let term = term_of_kept(l, kept, term);
+        let offers: Vec<Offer> =
+            beside.iter().map(|selected| selected.hold(l, &Index::of(e), value, kept)).collect();
         let pair = l.end_block(Sharing::Kept);
-        let accumulators = accumulate(l, output, &Index::of(e), term, kept);
+        let mut accumulators = accumulate(l, output, &Index::of(e), term, kept);
+        accumulators.extend(offers.iter().map(|offer| offer.accumulate(l)));
         let step = l.end_block(Sharing::Fresh);
         l.b.enter_components(None);
         l.b.pass(Over::Columns, Some(e), pair, step, accumulators, None);
@@ -136,7 +150,7 @@ fn scaled(l: &mut Lowering<'_>, scale: Option<Value>, value: Option<Value>) -> V
 }
 
 /// The nodes that a component pass reads from the tile: what F's components are made of and cannot be computed there.
-fn tile_leaves(l: &Lowering<'_>, root: NodeId) -> Vec<NodeId> {
+pub(super) fn tile_leaves(l: &Lowering<'_>, root: NodeId) -> Vec<NodeId> {
     let mut leaves = BTreeSet::new();
     let mut seen = BTreeSet::new();
     let mut stack = vec![root];
@@ -253,7 +267,9 @@ fn mirror(l: &mut Lowering<'_>, state: ArrayId) -> ArrayId {
 fn sum(l: &mut Lowering<'_>, source: &Source<'_>) {
     let root = l.formula.roots[0];
     let outputs = [sums(l, source, "sum", Some(root))];
-    summing_passes(l, &outputs, |_| None);
+    let selected = selection::declare(l, source);
+    summing_passes(l, &outputs, &selected, |_| None);
+    selection::leave(l, &selected);
     merge_sums(l, &outputs[0], None);
     let merge = l.end_block(Sharing::Fresh);
     let out = l.b.array("out", Space::Out, outputs[0].dim);
@@ -293,39 +309,67 @@ fn rescale(l: &mut Lowering<'_>, m_old: Value, base_new: Value) -> Value {
 fn exponential(l: &mut Lowering<'_>, source: &Source<'_>) {
     let root = l.formula.roots[0];
     let weight = l.formula.roots.get(1).copied();
+    let has = |preference| selection::all(source).any(|kept| kept == preference);
     let m = l.b.array("max", Space::State, 1);
-    let chunk_max = l.b.array("chunk_max", Space::State, 1);
+    l.b.program().identity.push(f64::NEG_INFINITY);
+    let own_max = (!has(Preference::Largest)).then(|| {
+        l.b.program().identity.push(f64::NEG_INFINITY);
+        l.b.array("chunk_max", Space::State, 1)
+    });
     let shift = l.b.array("base", Space::State, 1);
-    l.b.program().identity.extend([f64::NEG_INFINITY, f64::NEG_INFINITY, 0.0]);
+    l.b.program().identity.push(0.0);
     let mut outputs = Vec::new();
-    if source.reduction == Reduction::SumSoftMaxWeight {
+    if source.reductions.contains(&Reduction::SumSoftMaxWeight) {
         outputs.push(sums(l, source, "norm", None));
     }
     outputs.push(sums(l, source, "sum", weight));
+    let selected = selection::declare(l, source);
 
     // F of every column of the chunk, and its maximum.
     let mut value = l.components(root)[0];
-    if let Some(kept) = l.kept() {
+    let kept = l.kept();
+    let offers: Vec<Offer> =
+        selected.iter().map(|selected| selected.hold(l, &Index::at(0), value, kept)).collect();
+    if let Some(kept) = kept {
         let nothing = l.b.float(f64::NEG_INFINITY);
         value = l.b.select(kept, value, nothing);
     }
-    let tile = l.b.array("f", Space::Tile, 1);
-    l.b.store(tile, Index::at(0), value);
+    // Selected values are F already, or its negation; of pairs left out they are other ones.
+    let shared = selected.first().filter(|_| kept.is_none());
+    let (tile, negated) = match shared {
+        Some(selected) => (selected.tile, selected.negates()),
+        None => {
+            let tile = l.b.array("f", Space::Tile, 1);
+            l.b.store(tile, Index::at(0), value);
+            (tile, false)
+        }
+    };
     let pair = l.end_block(Sharing::Kept);
-    let mut largest = l.b.accumulator(chunk_max, Index::at(0), Start::State);
-    largest.next = l.b.binary(Binary::Max, value, largest.param);
+    let mut accumulators = Vec::new();
+    if let Some(chunk_max) = own_max {
+        let mut largest = l.b.accumulator(chunk_max, Index::at(0), Start::State);
+        largest.next = l.b.binary(Binary::Max, value, largest.param);
+        accumulators.push(largest);
+    }
+    accumulators.extend(offers.iter().map(|offer| offer.accumulate(l)));
     let step = l.end_block(Sharing::Fresh);
-    l.b.pass(Over::Columns, None, pair, step, vec![largest], None);
+    l.b.pass(Over::Columns, None, pair, step, accumulators, None);
 
     // One rescale a chunk.
-    let (old, seen) = (l.b.load(m, Index::at(0)), l.b.load(chunk_max, Index::at(0)));
+    let old = l.b.load(m, Index::at(0));
+    let seen = match own_max {
+        Some(chunk_max) => l.b.load(chunk_max, Index::at(0)),
+        None => selection::largest(l, &selected),
+    };
     let new = l.b.binary(Binary::Max, seen, old);
     let base_new = base(l, new);
     let factor = rescale(l, old, base_new);
     let nothing = l.b.float(f64::NEG_INFINITY);
     l.b.store(m, Index::at(0), new);
     l.b.store(shift, Index::at(0), base_new);
-    l.b.store(chunk_max, Index::at(0), nothing);
+    if let Some(chunk_max) = own_max {
+        l.b.store(chunk_max, Index::at(0), nothing);
+    }
     for array in outputs.iter().flat_map(|o| [Some(o.sum), o.lost]).flatten() {
         let dim = l.b.array_len(array);
         for_components(l, dim, |l, index| {
@@ -338,15 +382,19 @@ fn exponential(l: &mut Lowering<'_>, source: &Source<'_>) {
     l.b.pass(Over::Chunk, None, block, Vec::new(), Vec::new(), None);
 
     // exp(F - base), times the weight, summed.
-    summing_passes(l, &outputs, |l| {
+    summing_passes(l, &outputs, &[], |l| {
         let value = l.b.load(tile, Index::at(0));
         let base = l.b.load(shift, Index::at(0));
-        let difference = l.b.sub(value, base);
+        let difference = if negated { l.b.add(value, base) } else { l.b.sub(value, base) };
         // One product instead of Exp's two-word reduction: its error, at most |t| e^t half ulps, is below that of the largest term.
-        let log2_e = l.b.float(std::f64::consts::LOG2_E);
+        // Of a negated difference the product is the same to the bit.
+        let log2_e = std::f64::consts::LOG2_E;
+        let log2_e = l.b.float(if negated { -log2_e } else { log2_e });
         let exponent = l.b.mul(difference, log2_e);
         Some(l.b.call(Function::Exp2, vec![exponent]))
     });
+
+    selection::leave(l, &selected);
 
     let other_max = mirror(l, m);
     let (own, theirs) = (l.b.load(m, Index::at(0)), l.b.load(other_max, Index::at(0)));
@@ -359,20 +407,25 @@ fn exponential(l: &mut Lowering<'_>, source: &Source<'_>) {
         merge_sums(l, output, Some(scales));
     }
     let merge = l.end_block(Sharing::Fresh);
-    finish_exponential(l, source.reduction, m, shift, &outputs);
+    for (n, reduction) in source.reductions.iter().enumerate() {
+        if reduction.family() == Family::Exponential {
+            let name = if n == 0 { "out".to_owned() } else { format!("out{n}") };
+            finish_exponential(l, *reduction, name, [m, shift], &outputs);
+        }
+    }
     finish(l, merge);
 }
 
 fn finish_exponential(
     l: &mut Lowering<'_>,
     reduction: Reduction,
-    m: ArrayId,
-    shift: ArrayId,
+    name: String,
+    [m, shift]: [ArrayId; 2],
     outputs: &[Sums],
 ) {
     let sums = outputs.last().expect("there is always a sum");
     let first = u32::from(reduction == Reduction::MaxSumShiftExp);
-    let out = l.b.array("out", Space::Out, sums.dim + first);
+    let out = l.b.array(name, Space::Out, sums.dim + first);
     let base = l.b.load(shift, Index::at(0));
     let largest = l.b.load(m, Index::at(0));
     if reduction == Reduction::MaxSumShiftExp {
@@ -392,89 +445,4 @@ fn finish_exponential(
         let slot = Index { offset: index.offset + first, terms: index.terms.clone() };
         l.b.store(out, slot, value);
     });
-}
-
-/// Values go to the tile; the kernel stops at the end of a chunk in which some value is at most the row's threshold, and the
-/// launcher inserts it. Largest-first reductions negate, so that smaller is always better.
-fn selection(l: &mut Lowering<'_>, source: &Source<'_>) {
-    let root = l.formula.roots[0];
-    let dim = l.dim(root);
-    let threshold = l.b.array("threshold", Space::State, dim);
-    let chunk_min = l.b.array("chunk_min", Space::State, dim);
-    let seen = l.b.array("seen_min", Space::State, dim);
-    let tile = l.b.array("f", Space::Tile, dim);
-    l.b.program().identity.extend((0..3 * dim).map(|_| f64::INFINITY));
-    let negate = source.reduction.preference() == Preference::Largest;
-    let better = |l: &mut Lowering<'_>, value: Value, index: &Index| {
-        let mut least = l.b.accumulator(chunk_min, index.clone(), Start::State);
-        least.next = l.b.binary(Binary::Min, value, least.param);
-        least
-    };
-    if dim <= FUSED {
-        let mut values = l.components(root);
-        let kept = l.kept();
-        for (k, value) in values.iter_mut().enumerate() {
-            *value = if negate { l.b.neg(*value) } else { *value };
-            *value = selectable(l, kept, *value);
-            l.b.store(tile, Index::at(k as u32), *value);
-        }
-        let pair = l.end_block(Sharing::Kept);
-        let least = values.iter().zip(0..).map(|(v, k)| better(l, *v, &Index::at(k))).collect();
-        let step = l.end_block(Sharing::Fresh);
-        l.b.pass(Over::Columns, None, pair, step, least, None);
-    } else {
-        let leaves = tile_leaves(l, root);
-        let mut held = Vec::new();
-        for leaf in leaves {
-            let array = l.b.array(format!("l{}", leaf.0), Space::Tile, l.dim(leaf));
-            l.store(leaf, array);
-            held.push((leaf, array));
-        }
-        let kept = l.kept().map(|kept| stored_mask(l, kept));
-        let pair = l.end_block(Sharing::Fresh);
-        if !pair.is_empty() {
-            l.b.pass(Over::Columns, None, pair, Vec::new(), Vec::new(), None);
-        }
-        for (leaf, array) in &held {
-            l.held(*leaf, *array);
-        }
-        let e = l.b.component_loop(dim);
-        l.b.enter_components(Some(e));
-        let value = l.value_at(root, &Index::of(e));
-        let value = if negate { l.b.neg(value) } else { value };
-        let kept = kept.map(|tile| loaded_mask(l, tile));
-        let value = selectable(l, kept, value);
-        l.b.store(tile, Index::of(e), value);
-        let pair = l.end_block(Sharing::Kept);
-        let least = better(l, value, &Index::of(e));
-        let step = l.end_block(Sharing::Fresh);
-        l.b.enter_components(None);
-        l.b.pass(Over::Columns, Some(e), pair, step, vec![least], None);
-    }
-    let hit = chunk_hit(l, dim, [threshold, chunk_min, seen]);
-    let block = l.end_block(Sharing::Fresh);
-    l.b.pass(Over::Chunk, None, block, Vec::new(), Vec::new(), Some(hit));
-}
-
-/// Whether any component's chunk minimum reaches its threshold; resets the minima.
-fn chunk_hit(l: &mut Lowering<'_>, dim: u32, [threshold, chunk_min, seen]: [ArrayId; 3]) -> Value {
-    let (one, zero, infinity) = (l.b.float(1.0), l.b.float(0.0), l.b.float(f64::INFINITY));
-    let test = |l: &mut Lowering<'_>, index: &Index, hit: Value| {
-        let least = l.b.load(chunk_min, index.clone());
-        let limit = l.b.load(threshold, index.clone());
-        l.b.store(seen, index.clone(), least);
-        l.b.store(chunk_min, index.clone(), infinity);
-        let reached = l.b.compare(Compare::Le, least, limit);
-        l.b.select(reached, one, hit)
-    };
-    let hit = if dim <= super::stage::UNROLL {
-        (0..dim).fold(zero, |hit, k| test(l, &Index::at(k), hit))
-    } else {
-        let d = l.b.begin_loop(dim);
-        let axes = crate::loops::program::Axes { row: true, partial: true, ..Default::default() };
-        let running = l.b.carry(d, zero, axes);
-        let next = test(l, &Index::of(d), running);
-        l.b.end_loop(d, &[next])[0]
-    };
-    l.b.compare(Compare::Lt, zero, hit)
 }

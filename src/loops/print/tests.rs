@@ -10,7 +10,7 @@ fn program(text: &str, aliases: &[&str], reduction: Reduction, float: Float) -> 
     let source = Source {
         formula: &formula,
         rows: Category::I,
-        reduction,
+        reductions: &[reduction],
         scheme: Scheme::Block,
         float,
         fma: float == Float::F32,

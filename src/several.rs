@@ -1,0 +1,207 @@
+//! Several reductions of one formula in one pass: the formula is evaluated once for each pair.
+
+use crate::array::Array;
+use crate::cpu::launch::{Indices, Out};
+use crate::dtype::Element;
+use crate::error::Error;
+use crate::genred::Genred;
+use crate::kernel::{Kernel, Over, Stage, Stats, allocate};
+use crate::reduce::{Accumulate, Family, Outputs, Reduction, parts};
+use crate::view::{View, ViewMut};
+
+/// The result of one reduction of [`several`](Several).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reduced<T> {
+    /// Values, as [`Kernel::call`] gives them.
+    Values(Array<T>),
+    /// Indices, as [`Kernel::call_indices`] gives them.
+    Indices(Array<i64>),
+    /// Values and indices, as [`Kernel::call_both`] gives them.
+    Both(Array<T>, Array<i64>),
+}
+
+impl<T> Reduced<T> {
+    /// The values, of all reductions but those that give indices only.
+    pub fn values(&self) -> Option<&Array<T>> {
+        match self {
+            Reduced::Values(values) | Reduced::Both(values, _) => Some(values),
+            Reduced::Indices(_) => None,
+        }
+    }
+
+    /// The indices, where there are any.
+    pub fn indices(&self) -> Option<&Array<i64>> {
+        match self {
+            Reduced::Indices(indices) | Reduced::Both(_, indices) => Some(indices),
+            Reduced::Values(_) => None,
+        }
+    }
+}
+
+/// Several reductions of one formula, compiled into one kernel: see [`Genred::compile_with`]. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Several<T> {
+    /// Computes [`parts`]; their results stand beside each other.
+    kernel: Kernel<T>,
+    places: Vec<Place>,
+}
+
+/// Where the result of a reduction is.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    reduction: Reduction,
+    /// Columns of its result.
+    dim: usize,
+    /// The first of them among the values, and among the indices.
+    values: usize,
+    indices: usize,
+}
+
+impl<T: Element> Genred<T> {
+    /// Compile this reduction together with `others` of the same formula: the formula is evaluated once for each pair, and every result
+    /// has the bits of a call of its own. The declared output is that of the first; a weight is for those that take one.
+    ///
+    /// ```
+    /// use genred::{Genred, Reduced, Reduction, View};
+    /// let both = Genred::<f64>::logsumexp("-SqDist(x, y)")
+    ///     .output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"])
+    ///     .compile_with(&[Reduction::ArgMax])?;
+    /// let (x, y) = ([0.0, 5.0], [1.0, 2.0, 5.0]);
+    /// let results = both.call(&[View::new(&x, 2, 1)?, View::new(&y, 3, 1)?])?;
+    /// let [Reduced::Values(sums), Reduced::Indices(nearest)] = &results[..] else { unreachable!() };
+    /// assert!((sums[(0, 0)] - ((-1f64).exp() + (-4f64).exp() + (-25f64).exp()).ln()).abs() < 1e-15);
+    /// assert_eq!(nearest.as_slice(), [0, 2]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`compile`](Genred::compile) for each of the reductions; `Usage` if `Sum` and one of exponentials are both asked for, which
+    /// are not accumulated in the same pieces, and for a selection beside `Accumulate::Double`; `Device` with a CUDA device.
+    pub fn compile_with(self, others: &[Reduction]) -> Result<Several<T>, Error> {
+        let asked: Vec<Reduction> =
+            std::iter::once(self.reduction).chain(others.iter().copied()).collect();
+        self.check_together(&asked)?;
+        let parts = parts(&asked);
+        let kernel = self.compiled(&asked, &parts)?;
+        let places = asked.iter().map(|reduction| Place::of(*reduction, &parts, &kernel)).collect();
+        Ok(Several { kernel, places })
+    }
+
+    fn check_together(&self, asked: &[Reduction]) -> Result<(), Error> {
+        if self.stated.is_some() && asked.len() > 1 {
+            let message = "a text that states its own reduction has no others beside it";
+            return Err(Error::usage(message).help("`Genred::reduction` takes a formula"));
+        }
+        let of = |family| asked.iter().find(|reduction| reduction.family() == family);
+        if let (Some(sum), Some(other)) = (of(Family::Sum), of(Family::Exponential)) {
+            let (sum, other) = (sum.name(), other.name());
+            let message = format!("`{sum}` and `{other}` are not computed in one pass");
+            return Err(Error::usage(message).help(
+                "they are accumulated in pieces of different lengths: compile one kernel for each",
+            ));
+        }
+        match of(Family::Selection) {
+            Some(selection) if self.accumulate == Accumulate::Double && asked.len() > 1 => {
+                let name = selection.name();
+                let message = format!(
+                    "`{name}` compares values of the dtype, but with `Accumulate::Double` the formula is computed in float64"
+                );
+                Err(Error::usage(message).help("compile one kernel for each"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Place {
+    fn of<T: Element>(reduction: Reduction, parts: &[Reduction], kernel: &Kernel<T>) -> Place {
+        let plan = kernel.plan();
+        let selects = |part: &Reduction| part.family() == Family::Selection;
+        let gives = |part: &&Reduction| match reduction.family() {
+            Family::Selection => selects(part) && part.preference() == reduction.preference(),
+            _ => **part == reduction,
+        };
+        let before = parts.iter().take_while(|part| !gives(part));
+        let (mut values, mut indices) = (0, 0);
+        for part in before {
+            values += plan.dim_of(*part);
+            indices += if selects(part) { plan.dim_of(*part) } else { 0 };
+        }
+        Place { reduction, dim: plan.dim_of(reduction), values, indices }
+    }
+}
+
+impl<T: Element> Several<T> {
+    /// The result of each reduction, in the order in which they were asked for.
+    ///
+    /// # Errors
+    /// `Shape` if arguments do not fit the aliases, naming them.
+    pub fn call(&self, args: &[View<'_, T>]) -> Result<Vec<Reduced<T>>, Error> {
+        let shape = self.kernel.check(args)?;
+        let plan = self.kernel.plan();
+        let all: usize = plan.parts().map(|part| plan.dim_of(part)).sum();
+        let selected = plan.parts().filter(|part| part.family() == Family::Selection);
+        let selected: usize = selected.map(|part| plan.dim_of(part)).sum();
+        let (mut values, mut indices) =
+            (allocate(shape.rows, all)?, allocate(shape.rows, selected)?);
+        let exact = match selected {
+            0 => None,
+            _ => Some(Indices::Exact(ViewMut::new(&mut indices, shape.rows, selected)?)),
+        };
+        let out = Out { values: Some(ViewMut::new(&mut values, shape.rows, all)?), indices: exact };
+        self.kernel.run(args, shape, Over::All, out)?;
+        let result = |place: &Place| {
+            let values = || cut(&values, shape.rows, all, place.values, place.dim);
+            let indices = || cut(&indices, shape.rows, selected, place.indices, place.dim);
+            Ok(match place.reduction.outputs() {
+                Outputs::Values => Reduced::Values(values()?),
+                Outputs::Indices => Reduced::Indices(indices()?),
+                Outputs::Both => Reduced::Both(values()?, indices()?),
+            })
+        };
+        self.places.iter().map(result).collect()
+    }
+
+    /// The reductions, in the order of the results.
+    pub fn reductions(&self) -> impl Iterator<Item = Reduction> {
+        self.places.iter().map(|place| place.reduction)
+    }
+
+    /// As [`Kernel::shape`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn shape(&self, args: &[View<'_, T>]) -> Result<(usize, usize), Error> {
+        self.kernel.shape(args)
+    }
+
+    /// As [`Kernel::prepare`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn prepare(&self, rows: usize, columns: usize) -> Result<Stats, Error> {
+        self.kernel.prepare(rows, columns)
+    }
+
+    /// As [`Kernel::stats`].
+    pub fn stats(&self) -> Stats {
+        self.kernel.stats()
+    }
+
+    /// As [`Kernel::explain`].
+    pub fn explain(&self, stage: Stage) -> String {
+        self.kernel.explain(stage)
+    }
+}
+
+/// Some columns of an array of `all` columns. Those of a selection that keeps more than is asked for begin with what is.
+fn cut<V: Copy>(
+    data: &[V],
+    rows: usize,
+    all: usize,
+    first: usize,
+    dim: usize,
+) -> Result<Array<V>, Error> {
+    let kept = (0..rows).flat_map(|row| &data[row * all + first..][..dim]).copied().collect();
+    Array::from_vec(rows, dim, kept)
+}

@@ -324,3 +324,52 @@ fn stats_are_one_line_of_json() {
         assert!((number("pairs_per_s") / rate - 1.0).abs() < 0.01, "{line}");
     }
 }
+
+#[test]
+fn several_reductions_write_what_each_writes_alone() {
+    let folder = Points::new().folder();
+    let formula = "-SqDist(x, y)";
+    let together = ["LogSumExp", formula, "a = Vi(1)"];
+    let also = ["--also", "ArgMax", "--also", "KMin_ArgKMin(2)", "--also", "Min"];
+    let outs = ["a.npy", "k.npy", "v.npy", "i.npy", "m.npy"];
+    reduce(&folder, &together, &outs, &also);
+    for (reduction, dim, outs) in [
+        ("LogSumExp", 1, &["a.npy"][..]),
+        ("ArgMax", 1, &["k.npy"]),
+        ("KMin_ArgKMin", 2, &["v.npy", "i.npy"]),
+        ("Min", 1, &["m.npy"]),
+    ] {
+        let output = format!("a = Vi({dim})");
+        let alone: Vec<String> = outs.iter().map(|out| format!("alone_{out}")).collect();
+        let alone: Vec<&str> = alone.iter().map(String::as_str).collect();
+        reduce(&folder, &[reduction, formula, &output], &alone, &[]);
+        for (out, alone) in outs.iter().zip(&alone) {
+            let [out, alone] = [out, alone].map(|name| fs::read(folder.path(name)).unwrap());
+            assert!(out == alone, "{reduction}");
+        }
+    }
+}
+
+#[test]
+fn what_several_reductions_lack_is_said() {
+    let folder = Points::new().folder();
+    let refused = |more: &[&str]| {
+        let mut args = vec!["reduce", "LogSumExp", "-SqDist(x, y)", "a = Vi(1)"];
+        args.extend(X_AND_Y);
+        args.extend(more);
+        let ran = folder.run(&args);
+        assert!(!ran.success, "{args:?} passed");
+        ran.stderr
+    };
+    let text = refused(&["--also", "Min_ArgMin", "--out", "a.npy", "--out", "v.npy"]);
+    assert!(text.contains("LogSumExp, Min_ArgMin take 3 --out; 2 are given"), "{text}");
+    let text = refused(&["--also", "KMin(x)", "--out", "a.npy", "--out", "v.npy"]);
+    assert!(text.contains("`KMin(x)` is no reduction: K is a number"), "{text}");
+    let text = refused(&["--also", "Max", "--out", "a.npy", "--out", "a.npy"]);
+    assert!(text.contains("both results would be written to a.npy"), "{text}");
+    let text = refused(&["--also", "Sum", "--out", "a.npy", "--out", "b.npy"]);
+    assert!(text.contains("`Sum` and `LogSumExp` are not computed in one pass"), "{text}");
+    let text = refused(&["--also", "Max", "--memory", "1G", "--out", "a.npy", "--out", "b.npy"]);
+    assert!(text.contains("--memory"), "{text}");
+    assert!(!folder.path("a.npy").exists());
+}

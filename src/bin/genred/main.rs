@@ -6,6 +6,7 @@
 mod bar;
 mod bench;
 mod cache;
+mod called;
 mod console;
 mod demo;
 mod doctor;

@@ -1,5 +1,6 @@
 //! `genred reduce`: a reduction over `.npy` files.
 
+use crate::called::{Called, Numbers, Output, shape_of};
 use crate::console::{Failure, print};
 use crate::input::{Input, Opened, Stored};
 use crate::output::{self, Pending};
@@ -10,7 +11,7 @@ use genred::cache::size;
 use genred::formula::{Category, Variable};
 use genred::npy::{Header, Writer};
 use genred::reduce::Outputs;
-use genred::{Array, DType, Kernel, Origin, Reduction, Stats, View, ViewMut};
+use genred::{DType, Origin, Reduction, Stats};
 use half::f16;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -24,6 +25,7 @@ Examples:
   genred reduce Sum \"Exp(-SqNorm2(x - y))\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" --in x.npy --in y.npy --out a.npy
   genred reduce ArgKMin \"SqDist(x, y)\" \"a = Vi(5)\" \"x = Vi(10)\" \"y = Vj(10)\" --in x.npy --in y.npy --out a.npy
   genred reduce Min_ArgMin \"SqDist(x, y)\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" --in x.npy --in y.npy --out v.npy --out k.npy
+  genred reduce LogSumExp \"-SqDist(x, y)\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" --also ArgMax --in x.npy --in y.npy --out a.npy --out k.npy
   genred reduce Sum \"Exp(-SqNorm2(x - y))\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" --in x.npy --in y.npy --out a.npy --memory 1G";
 
 /// Arguments of `genred reduce`.
@@ -31,6 +33,11 @@ Examples:
 pub(crate) struct Reduce {
     #[command(flatten)]
     problem: Problem,
+
+    /// Another reduction of the formula, computed in the same pass: ArgMax, "KMin(3)"; its files follow in further --out. May be
+    /// repeated
+    #[arg(long, value_name = "REDUCTION")]
+    also: Vec<String>,
 
     /// The file of an argument; once for each, in order
     #[arg(long = "in", value_name = "FILE.npy")]
@@ -50,7 +57,7 @@ pub(crate) struct Reduce {
 
     /// Read files in pieces and use at most about so much memory; K, M and G are understood. Results have the same bits. On a
     /// terminal a bar shows how far it is; after Ctrl-C there is no output file
-    #[arg(long, value_name = "SIZE", value_parser = memory, conflicts_with = "repeat")]
+    #[arg(long, value_name = "SIZE", value_parser = memory, conflicts_with_all = ["repeat", "also"])]
     memory: Option<usize>,
 
     /// Print how it went as one line on stdout
@@ -66,13 +73,6 @@ fn memory(text: &str) -> Result<usize, String> {
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Format {
     Json,
-}
-
-/// What a call gave, row after row.
-enum Results<T> {
-    Values(Vec<T>),
-    Indices(Vec<i64>),
-    Both(Vec<T>, Vec<i64>),
 }
 
 /// How it went.
@@ -98,7 +98,7 @@ impl Reduce {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let formula = self.problem.formula()?;
         let reduction = self.problem.reduction()?;
-        self.check_outputs(reduction)?;
+        self.check_outputs(reduction, &self.others()?)?;
         let opened = self.open(&formula.variables)?;
         for path in &self.outputs {
             output::probe(path)?;
@@ -123,20 +123,46 @@ impl Reduce {
         }
     }
 
-    fn check_outputs(&self, reduction: Reduction) -> Result<(), Failure> {
-        let (needed, what) = match reduction.outputs() {
-            Outputs::Values => (1, "one --out"),
-            Outputs::Indices => (1, "one --out, for the indices"),
-            Outputs::Both => (2, "two --out, for the values and for the indices"),
+    /// The reductions of `--also`.
+    fn others(&self) -> Result<Vec<Reduction>, Failure> {
+        let one = |text: &String| {
+            let (name, k) = match text.strip_suffix(')').and_then(|text| text.split_once('(')) {
+                Some((name, k)) => (name, Some(k.trim().parse().map_err(|_| not_k(text))?)),
+                None => (text.as_str(), None),
+            };
+            Reduction::from_name(name, k).map_err(Failure::new)
         };
+        self.also.iter().map(one).collect()
+    }
+
+    fn check_outputs(&self, reduction: Reduction, others: &[Reduction]) -> Result<(), Failure> {
         let given = self.outputs.len();
+        let all = || std::iter::once(reduction).chain(others.iter().copied());
+        let files = |reduction: Reduction| match reduction.outputs() {
+            Outputs::Values | Outputs::Indices => 1,
+            Outputs::Both => 2,
+        };
+        let needed: usize = all().map(files).sum();
         if given != needed {
+            let what = match reduction.outputs() {
+                _ if !others.is_empty() => {
+                    let names: Vec<&str> = all().map(Reduction::name).collect();
+                    let names = names.join(", ");
+                    let message = format!("{names} take {needed} --out; {given} are given");
+                    return Err(Failure::new(message));
+                }
+                Outputs::Values => "one --out",
+                Outputs::Indices => "one --out, for the indices",
+                Outputs::Both => "two --out, for the values and for the indices",
+            };
             let name = reduction.name();
             return Err(Failure::new(format!("`{name}` takes {what}; {given} are given")));
         }
-        if needed == 2 && self.outputs[0] == self.outputs[1] {
-            let path = self.outputs[0].display();
-            return Err(Failure::new(format!("both results would be written to {path}")));
+        for (n, path) in self.outputs.iter().enumerate() {
+            if self.outputs[..n].contains(path) {
+                let path = path.display();
+                return Err(Failure::new(format!("both results would be written to {path}")));
+            }
         }
         Ok(())
     }
@@ -184,7 +210,11 @@ impl Reduce {
         let inputs = opened.into_iter().map(Opened::load).collect::<Result<Vec<_>, _>>()?;
         let threads = Threads::start(self.threads)?;
         let start = Instant::now();
-        let kernel = threads.given_to(self.problem.genred::<T>()?).compile()?;
+        let genred = threads.given_to(self.problem.genred::<T>()?);
+        let kernel: Box<dyn Called<T>> = match self.others()? {
+            others if others.is_empty() => Box::new(genred.compile()?),
+            others => Box::new(genred.compile_with(&others)?),
+        };
         let compiled = start.elapsed();
 
         let numbers: Vec<_> = inputs.iter().map(Input::numbers::<T>).collect();
@@ -200,8 +230,8 @@ impl Reduce {
         let stats = kernel.prepare(rows, columns)?;
         let made = (compiled + start.elapsed()).as_secs_f64();
 
-        let (results, run) = call(&kernel, &views, rows, self.repeat)?;
-        self.write(&kernel, rows, &results)?;
+        let (results, run) = kernel.call(&views, rows, self.repeat)?;
+        self.write(&results)?;
         Ok(Report { rows, columns, dtype: T::DTYPE, stats, made, run, memory: None })
     }
 
@@ -220,49 +250,34 @@ impl Reduce {
         let stats = kernel.prepare(rows, columns)?;
         let made = (compiled + start.elapsed()).as_secs_f64();
 
+        let shape = shape_of(kernel.reduction(), kernel.dim(), rows);
         let start = Instant::now();
-        let memory = Some(streamed.write(&shape_of(&kernel, rows), &self.outputs)?);
+        let memory = Some(streamed.write(&shape, &self.outputs)?);
         let run = start.elapsed().as_secs_f64();
         Ok(Report { rows, columns, dtype: T::DTYPE, stats, made, run, memory })
     }
 
-    fn write<T: Stored>(
-        &self,
-        kernel: &Kernel<T>,
-        rows: usize,
-        results: &Results<T>,
-    ) -> Result<(), Failure> {
-        let shape = shape_of(kernel, rows);
+    fn write<T: Stored>(&self, results: &[Output<T>]) -> Result<(), Failure> {
         let mut files = Vec::new();
         for path in &self.outputs {
             files.push(Pending::create(path)?);
         }
-        let values = |file: &mut Pending, values: &[T]| {
-            file.fill(|file| Writer::new(file, &shape)?.write(values))
-        };
-        let indices = |file: &mut Pending, indices: &[i64]| {
-            file.fill(|file| Writer::new(file, &shape)?.write(indices))
-        };
-        match results {
-            Results::Values(numbers) => values(&mut files[0], numbers)?,
-            Results::Indices(numbers) => indices(&mut files[0], numbers)?,
-            Results::Both(first, second) => {
-                values(&mut files[0], first)?;
-                indices(&mut files[1], second)?;
+        for (file, Output { shape, numbers }) in files.iter_mut().zip(results) {
+            match numbers {
+                Numbers::Values(values) => {
+                    file.fill(|file| Writer::new(file, shape)?.write(values))?;
+                }
+                Numbers::Indices(indices) => {
+                    file.fill(|file| Writer::new(file, shape)?.write(indices))?;
+                }
             }
         }
         Pending::publish(files)
     }
 }
 
-/// The shape of a result's file.
-fn shape_of<T: Stored>(kernel: &Kernel<T>, rows: usize) -> Vec<usize> {
-    let k = kernel.reduction().k().map(|k| k as usize);
-    match (k, kernel.dim()) {
-        (None, dim) => vec![rows, dim],
-        (Some(k), dim) if dim == k => vec![rows, k],
-        (Some(k), dim) => vec![rows, k, dim / k],
-    }
+fn not_k(text: &str) -> Failure {
+    Failure::new(format!("`{text}` is no reduction: K is a number, as in KMin(3)"))
 }
 
 /// `x = Vi(3)`.
@@ -290,68 +305,6 @@ fn check_axes(variable: &Variable, opened: &Opened) -> Result<(), Failure> {
         opened.path.display(),
         opened.header.shape_text()
     )))
-}
-
-/// Call a kernel several times; gives the results and the median of the seconds.
-fn call<T: Stored>(
-    kernel: &Kernel<T>,
-    args: &[View<'_, T>],
-    rows: usize,
-    repeat: u32,
-) -> Result<(Results<T>, f64), Failure> {
-    let mut seconds = Vec::new();
-    let mut timed = |call: &mut dyn FnMut() -> Result<(), genred::Error>| {
-        for _ in 0..repeat {
-            let start = Instant::now();
-            call()?;
-            seconds.push(start.elapsed().as_secs_f64());
-        }
-        Ok::<(), Failure>(())
-    };
-    let results = match kernel.reduction().outputs() {
-        Outputs::Values => {
-            let dim = kernel.dim();
-            let mut values = zeros(rows, dim)?;
-            timed(&mut || kernel.call_into(args, ViewMut::new(&mut values, rows, dim)?))?;
-            Results::Values(values)
-        }
-        Outputs::Indices => {
-            let mut indices = Vec::new();
-            timed(&mut || {
-                indices = kernel.call_indices(args).map(Array::into_vec)?;
-                Ok(())
-            })?;
-            Results::Indices(indices)
-        }
-        Outputs::Both => {
-            let mut both = (Vec::new(), Vec::new());
-            timed(&mut || {
-                let (values, indices) = kernel.call_both(args)?;
-                both = (values.into_vec(), indices.into_vec());
-                Ok(())
-            })?;
-            Results::Both(both.0, both.1)
-        }
-    };
-    Ok((results, median(seconds)))
-}
-
-fn zeros<T: Default + Clone>(rows: usize, dim: usize) -> Result<Vec<T>, Failure> {
-    let mut values = Vec::new();
-    let len = rows.checked_mul(dim).filter(|len| values.try_reserve_exact(*len).is_ok());
-    let message = || Failure::new(format!("no memory for a result of {rows} x {dim}"));
-    values.resize(len.ok_or_else(message)?, T::default());
-    Ok(values)
-}
-
-fn median(mut seconds: Vec<f64>) -> f64 {
-    seconds.sort_by(f64::total_cmp);
-    let middle = seconds.len() / 2;
-    if seconds.len() % 2 == 1 {
-        seconds[middle]
-    } else {
-        (seconds[middle - 1] + seconds[middle]) / 2.0
-    }
 }
 
 impl Report {

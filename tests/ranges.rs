@@ -5,11 +5,8 @@
 #[path = "common/kept.rs"]
 mod kept;
 
-use genred::eval::{self, Matrix, Task};
-use genred::formula::{Category, typing};
-use genred::{
-    Backend, Element, Float, Genred, Kernel, RangeArrays, Ranges, Reduction, View, cluster,
-};
+use genred::formula::Category;
+use genred::{Backend, Element, Genred, RangeArrays, Ranges, Reduction, View, cluster};
 use kept::{ALIASES, FORMULA, Points, REDUCTIONS, compile};
 use std::sync::Arc;
 

@@ -7,7 +7,7 @@ mod kept;
 
 use genred::eval::{self, Matrix, Task};
 use genred::formula::{Category, typing};
-use genred::{Accumulate, Array, Backend, Element, Float, Genred, Kernel, Ranges, Reduction, View};
+use genred::{Accumulate, Array, Backend, Element, Float, Genred, Ranges, Reduction, View};
 use kept::{ALIASES, FORMULA, Points, REDUCTIONS, agree, compile};
 use std::sync::Arc;
 

@@ -126,7 +126,7 @@ fn emitters() -> Vec<Box<dyn Emitter>> {
     all
 }
 
-/// What identifies the code of a plan for one shape class; `asked` is what only messages depend on.
+/// What identifies the code of a plan for one shape class; `asked` is what only messages and calls depend on.
 pub(crate) fn key(plan: &Plan, choice: &Choice, lanes: Lanes, asked: &str) -> Key {
     if choice.is_device() {
         return device::shown(plan, lanes, asked);

@@ -354,7 +354,7 @@ impl<T: Element> Genred<T> {
             return Ok(Kernel::new(inner, cache, pool, Origin::Memory, start.elapsed()));
         }
         let plan = self.plan()?;
-        let asked = format!("{} of {}", plan.text, plan.formula.names());
+        let asked = format!("{} of {} by {choice:?}", plan.text, plan.formula.names());
         let named = compile::key(&plan, &choice, Lanes::Rows, &asked);
         let (inner, origin) = cache.once(&raw, &named, || {
             let (compiled, origin) = compile::obtain(&plan, &choice, Lanes::Rows, &cache)?;

@@ -242,8 +242,8 @@ fn bench_measures_on_a_device_or_says_why_not() {
         assert!((value / expected - 1.0).abs() < 1e-3, "{value} {expected}");
     };
     for (line, id, operations, mufu, clocks) in [
-        // Three differences, a square and two fused ones, the sum; one exponential.
-        (&lines[0], "P1", 7, 1, 1.0 / 16.0),
+        // Three differences, a square and two fused ones, the change to base 2, the sum; one exponential.
+        (&lines[0], "P1", 8, 1, 1.0 / 16.0),
         // A hundred differences, a square and 99 fused ones.
         (&lines[1], "P3", 200, 0, 200.0 / 128.0),
     ] {

@@ -133,6 +133,10 @@ fn by_auto() -> (String, String) {
 #[test]
 #[ignore = "auto_takes_a_device_where_there_is_one runs it in a process of its own"]
 fn auto_child() {
+    // An equal kernel that never takes a device is another one.
+    let sum = Genred::<f32>::sum("x * y").axis(Axis::J).aliases(["x = Vi(1)", "y = Vj(1)"]);
+    let cpu = sum.backend(Backend::Cpu).compile().unwrap();
+    assert_ne!(cpu.prepare(10_000, 10_000).unwrap().engine, "cuda");
     assert_eq!(by_auto(), ("cuda".to_owned(), String::new()));
 }
 

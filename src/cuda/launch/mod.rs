@@ -141,13 +141,17 @@ impl Launcher {
         &self.layout
     }
 
-    /// Bytes of device memory that a call of this shape uses if it may; with less it works in panels.
+    /// Bytes of each device's memory that a call of this shape uses if it may; with less it works in panels.
     pub fn workspace_bytes(&self, rows: usize, columns: usize) -> u64 {
-        let (rows, columns) = (rows as u64, columns as u64);
+        let (own, rows, columns) = (self.share(rows) as u64, rows as u64, columns as u64);
         let segments = panels::segments(&self.layout, rows, columns);
-        let (block, tile) = (self.layout.tiling.block_rows(), self.layout.tiling.tile);
         let needs = Needs::of(&self.layout, self.partials(segments), true);
-        needs.bytes(rows.next_multiple_of(block.into()), columns.next_multiple_of(tile.into()))
+        needs.bytes(own, columns.next_multiple_of(self.layout.tiling.tile.into()))
+    }
+
+    /// Rows of a device: whole blocks.
+    fn share(&self, rows: usize) -> usize {
+        rows.div_ceil(self.devices.len()).next_multiple_of(self.layout.tiling.block_rows() as usize)
     }
 
     /// Partial accumulators of a row.
@@ -161,8 +165,7 @@ impl Launcher {
     /// `Device` if a device fails or its memory does not suffice even for the smallest panels.
     pub fn run<T: Element>(&self, call: &Call<'_, T>, out: Out<'_, T>) -> Result<(), Error> {
         self.check::<T>(call.inputs.len())?;
-        let block = self.layout.tiling.block_rows() as usize;
-        let each = call.rows.div_ceil(self.devices.len()).next_multiple_of(block);
+        let each = self.share(call.rows);
         let mut parts = Vec::new();
         let (mut first, mut rest) = (0, out);
         for device in &self.devices {
@@ -198,8 +201,9 @@ impl Launcher {
         mut out: Out<'_, T>,
     ) -> Result<(), Error> {
         let mut workspace = loaded.take(self.layout.inputs.len())?;
-        let mut sweep =
-            self.sweep(loaded, &mut workspace, Inputs::Host(call.inputs), call.rows, call.columns)?;
+        let shape = [call.rows, call.columns];
+        let inputs = Inputs::Host(call.inputs);
+        let mut sweep = self.sweep(loaded, &mut workspace, inputs, shape, rows.len())?;
         let wants = (out.values.is_some(), out.indices.is_some());
         let first = rows.start;
         let mut at = rows.start;
@@ -214,23 +218,24 @@ impl Launcher {
         Ok(())
     }
 
-    /// Panels and buffers of a call.
+    /// Panels and buffers of a call of some rows and columns, `own` rows of it on this device: how columns are divided does not depend
+    /// on how rows are.
     fn sweep<'s, T: Element>(
         &'s self,
         loaded: &'s Loaded,
         workspace: &'s mut Workspace,
         inputs: Inputs<'s, T>,
-        rows: usize,
-        columns: usize,
+        [rows, columns]: [usize; 2],
+        own: usize,
     ) -> Result<Sweep<'s, T>, Error> {
-        let (rows, columns) = (rows as u64, columns as u64);
+        let (own, rows, columns) = (own as u64, rows as u64, columns as u64);
         let segments = panels::segments(&self.layout, rows, columns);
         let copied = matches!(inputs, Inputs::Host(_));
         let needs = Needs::of(&self.layout, self.partials(segments), copied);
         let held = workspace.held();
         let (block, tile) = (self.layout.tiling.block_rows(), self.layout.tiling.tile);
         let all = Panels {
-            rows: rows.next_multiple_of(block.into()),
+            rows: own.next_multiple_of(block.into()),
             columns: columns.next_multiple_of(tile.into()),
         };
         let budget = match self.budget {
@@ -242,7 +247,7 @@ impl Launcher {
                 (free + held) / 100 * TAKEN_PERCENT
             }
         };
-        let panels = panels::panels(&self.layout, needs, rows, columns, budget)?;
+        let panels = panels::panels(&self.layout, needs, own, columns, budget)?;
         let plan = Plan { segments, panels, total: columns, budget };
         Sweep::new(self, loaded, workspace, inputs, plan)
     }

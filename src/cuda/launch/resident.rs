@@ -110,7 +110,8 @@ impl Launcher {
         stream: &Stream,
     ) -> Result<(), Error> {
         let inputs = Inputs::Device(call.inputs, stream);
-        let mut sweep = self.sweep(loaded, workspace, inputs, call.rows, call.columns)?;
+        let shape = [call.rows, call.columns];
+        let mut sweep = self.sweep(loaded, workspace, inputs, shape, call.rows)?;
         let mut at = 0;
         while at < call.rows {
             let end = call.rows.min(at + sweep.panels.rows as usize);

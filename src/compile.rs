@@ -75,7 +75,7 @@ impl Choice {
             let wanted = forced.unwrap_or_else(|| backend.name().to_owned());
             let message = format!("this machine has no engine `{wanted}`");
             return Err(Error::new(ErrorKind::Device, message)
-                .help(format!("its CPU engines are {}", engines().join(", "))));
+                .help(format!("its CPU engines are {}", Backend::cpu_engines().join(", "))));
         }
         let asked = || std::env::var(ASK).is_ok_and(|value| value == "auto");
         let device = match backend {
@@ -118,9 +118,15 @@ fn emitters() -> Vec<Box<dyn Emitter>> {
     all
 }
 
-/// Their names.
-pub(crate) fn engines() -> Vec<&'static str> {
-    emitters().iter().map(|engine| engine.name()).collect()
+impl Backend {
+    /// Names of the CPU engines that this machine can run, in the order in which [`Backend::Auto`] asks them.
+    ///
+    /// ```
+    /// assert_eq!(genred::Backend::cpu_engines().last(), Some(&"clif"));
+    /// ```
+    pub fn cpu_engines() -> Vec<&'static str> {
+        emitters().iter().map(|engine| engine.name()).collect()
+    }
 }
 
 /// What identifies the code of a plan for one shape class; `asked` is what only messages depend on.

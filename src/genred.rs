@@ -58,15 +58,6 @@ impl Backend {
         Backend::ALL.into_iter().find(|backend| backend.name() == name)
     }
 
-    /// Names of the CPU engines that this machine can run, in the order in which [`Backend::Auto`] asks them.
-    ///
-    /// ```
-    /// assert_eq!(genred::Backend::cpu_engines().last(), Some(&"clif"));
-    /// ```
-    pub fn cpu_engines() -> Vec<&'static str> {
-        compile::engines()
-    }
-
     /// Every back end.
     pub const ALL: [Backend; 8] = [
         Backend::Auto,

@@ -61,7 +61,7 @@ fn the_label_of_every_error_is_red_unless_no_color_is_set() {
             text
         };
         let coloured = said(None);
-        assert!(coloured.starts_with("\x1b[1m\x1b[31merror:\x1b[0m "), "{args:?}: {coloured:?}");
+        assert!(coloured.starts_with("\x1b[1;31merror:\x1b[0m "), "{args:?}: {coloured:?}");
         // Set, but to nothing, is not set.
         assert_eq!(said(Some("")), coloured);
         let plain = said(Some("1"));

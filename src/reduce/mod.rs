@@ -132,6 +132,30 @@ impl Reduction {
         }
     }
 
+    /// All reductions, in the order of the documentation; those with a K have this one.
+    ///
+    /// ```
+    /// use genred::Reduction;
+    /// assert_eq!(Reduction::all(3)[11], Reduction::ArgKMin(3));
+    /// ```
+    pub const fn all(k: u32) -> [Reduction; 13] {
+        [
+            Reduction::Sum,
+            Reduction::LogSumExp,
+            Reduction::SumSoftMaxWeight,
+            Reduction::MaxSumShiftExp,
+            Reduction::Min,
+            Reduction::Max,
+            Reduction::ArgMin,
+            Reduction::ArgMax,
+            Reduction::MinArgMin,
+            Reduction::MaxArgMax,
+            Reduction::KMin(k),
+            Reduction::ArgKMin(k),
+            Reduction::KMinArgKMin(k),
+        ]
+    }
+
     /// The name, without K.
     ///
     /// ```

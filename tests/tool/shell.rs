@@ -95,7 +95,7 @@ fn colours_are_off_where_no_color_says_so() {
 #[test]
 fn wrong_arguments_are_told_like_other_mistakes() {
     let folder = Folder::new();
-    let cases: [(&[&str], &str, &str); 11] = [
+    let cases: [(&[&str], &str, &str); 12] = [
         (&["reduce", "--bogus"], "there is no `--bogus` here", "reduce "),
         (
             &["bench", "--engin", "clif"],
@@ -122,6 +122,11 @@ fn wrong_arguments_are_told_like_other_mistakes() {
             "bench ",
         ),
         (&["bench", "--engine"], "`--engine <ENGINE>` has no value", "bench "),
+        (
+            &["soak", "--minutes", "-1"],
+            "`--minutes` is `-1`: a number above 0 and at most 1000000 is needed",
+            "soak ",
+        ),
         (&["doctor", "nobody"], "there is no `nobody` here", "doctor "),
     ];
     for (args, says, subcommand) in cases {

@@ -79,11 +79,10 @@ impl Choice {
             (Backend::Avx512, _) => available(&["avx512"]),
         };
         if names.is_empty() {
-            let all: Vec<&str> = emitters().iter().map(|e| e.name()).collect();
             let wanted = forced.unwrap_or_else(|| backend.name().to_owned());
             let message = format!("this machine has no engine `{wanted}`");
             return Err(Error::new(ErrorKind::Device, message)
-                .help(format!("its CPU engines are {}", all.join(", "))));
+                .help(format!("its CPU engines are {}", Backend::cpu_engines().join(", "))));
         }
         let asked = || std::env::var(ASK).is_ok_and(|value| value == "auto");
         let device = match backend {
@@ -124,6 +123,17 @@ fn emitters() -> Vec<Box<dyn Emitter>> {
     }
     all.push(Box::new(Clif));
     all
+}
+
+impl Backend {
+    /// Names of the CPU engines that this machine can run, in the order in which [`Backend::Auto`] asks them.
+    ///
+    /// ```
+    /// assert_eq!(genred::Backend::cpu_engines().last(), Some(&"clif"));
+    /// ```
+    pub fn cpu_engines() -> Vec<&'static str> {
+        emitters().iter().map(|engine| engine.name()).collect()
+    }
 }
 
 /// What identifies the code of a plan for one shape class; `asked` is what only messages and calls depend on.

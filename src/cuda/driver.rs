@@ -171,6 +171,11 @@ impl Driver {
         Ok(driver)
     }
 
+    /// The library, by the path or the name that it was found by.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The newest CUDA version whose binaries it takes.
     pub fn version(&self) -> Version {
         self.version

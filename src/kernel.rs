@@ -452,7 +452,7 @@ impl<T: Element> Kernel<T> {
 }
 
 /// A result of `rows * dim` zeros.
-fn allocate<T: Copy + Default>(rows: usize, dim: usize) -> Result<Vec<T>, Error> {
+pub(crate) fn allocate<T: Copy + Default>(rows: usize, dim: usize) -> Result<Vec<T>, Error> {
     let len = rows.checked_mul(dim).filter(|len| len.checked_mul(size_of::<T>()).is_some());
     let mut data = Vec::new();
     let len = len

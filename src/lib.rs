@@ -77,6 +77,8 @@ pub mod generic;
 pub mod genred;
 pub mod gradient;
 pub mod kernel;
+#[cfg(feature = "mpi")]
+pub mod mpi;
 pub mod npy;
 pub mod partial;
 pub mod ranges;

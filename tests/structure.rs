@@ -38,6 +38,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("generic", &[EVERYTHING]),
     ("partial", &[EVERYTHING]),
     ("ranges", &[EVERYTHING]),
+    ("mpi", &[EVERYTHING]),
     ("solve", &[EVERYTHING]),
     ("expr", &[EVERYTHING]),
     ("lib", &[EVERYTHING]),

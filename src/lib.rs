@@ -29,6 +29,7 @@
 //! | derivatives | [`Kernel::grad`], [`Kernel::diff`]; `Grad(..)` inside formulas |
 //! | arrays larger than memory | [`Kernel::stream`], [`npy`] |
 //! | pieces of a result, made anywhere | [`Kernel::partial`] |
+//! | points on the ranks of an MPI job | the module `mpi`, with the feature of that name |
 //! | linear systems | [`KernelSolve`] |
 //! | NVIDIA devices, or a particular CPU engine | [`Backend`] |
 //! | what was compiled, and for what | [`Kernel::explain`], [`Kernel::stats`] |
@@ -51,7 +52,7 @@
 //! # Features and variables
 //!
 //! The feature `ndarray` (on by default) converts between views and ndarray arrays, `cli` (on by default) builds the tool `genred`; a library that
-//! needs neither turns default features off. `GENRED_CPU` names the one CPU engine to use, `GENRED_CACHE` and its like are in [`cache`],
+//! needs neither turns default features off. The feature `mpi` (off by default) distributes reductions, and needs an MPI library and libclang to build. `GENRED_CPU` names the one CPU engine to use, `GENRED_CACHE` and its like are in [`cache`],
 //! `RAYON_NUM_THREADS` bounds the threads; `genred doctor` prints what is set and what it leads to.
 //!
 //! # The way down
@@ -126,6 +127,8 @@ pub mod generic;
 pub mod genred;
 pub mod gradient;
 pub mod kernel;
+#[cfg(feature = "mpi")]
+pub mod mpi;
 pub mod npy;
 pub mod partial;
 pub mod ranges;

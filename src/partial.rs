@@ -218,7 +218,7 @@ impl<T: Element> Kernel<T> {
     }
 
     /// Digest of the reduction and of how its columns are accumulated, the same on every engine.
-    fn meaning(&self, shape: Shape) -> Result<[u8; 32], Error> {
+    pub(crate) fn meaning(&self, shape: Shape) -> Result<[u8; 32], Error> {
         let layout = self.compiled_for(shape)?.engine.layout()?;
         let crate::schedule::Schedule { lanes, chunk, tile, .. } = layout.schedule;
         let plan = self.plan();

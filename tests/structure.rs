@@ -40,6 +40,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("partial", &[EVERYTHING]),
     ("ranges", &[EVERYTHING]),
     ("several", &[EVERYTHING]),
+    ("mpi", &[EVERYTHING]),
     ("solve", &[EVERYTHING]),
     ("expr", &[EVERYTHING]),
     ("lib", &[EVERYTHING]),

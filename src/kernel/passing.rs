@@ -1,7 +1,7 @@
-//! A call whose columns pass by in pieces: what [`Stream`](crate::Stream) stands on.
+//! A call whose columns pass by in pieces: what [`Stream`](crate::Stream) and calls over MPI stand on.
 
 use super::{Kernel, Shape};
-use crate::cpu::launch::{Needs, Out, Waiting};
+use crate::cpu::launch::{Job, Needs, Out, Waiting};
 use crate::dtype::Element;
 use crate::engine::{Compiled, Engine};
 use crate::error::Error;
@@ -15,6 +15,8 @@ pub(crate) struct Passing<'k, T> {
     compiled: &'k Compiled,
     /// Columns of the whole reduction.
     columns: usize,
+    /// Which of its rows these are.
+    rows: Range<usize>,
     waiting: Accumulators,
 }
 
@@ -44,15 +46,16 @@ impl<'k, T: Element> Passing<'k, T> {
             Engine::F64(_) => Accumulators::F64(Waiting::default()),
             engine => return Err(engine.layout().expect_err("it has no layout")),
         };
-        let passing = Passing { kernel, compiled, columns: shape.columns, waiting };
+        let passing = Passing { kernel, compiled, columns: shape.columns, rows: 0..0, waiting };
         // What earlier calls left is in no budget.
         passing.release();
         Ok(passing)
     }
 
-    /// Begin with other rows.
-    pub(crate) fn begin(&mut self, rows: usize) {
-        let job = self.kernel.job(&[], Shape { rows, columns: 0 }, 0);
+    /// Begin with other rows, given by their numbers in the whole reduction.
+    pub(crate) fn begin(&mut self, rows: Range<usize>) {
+        self.rows = rows;
+        let job = job(self.kernel, &self.rows, &[], 0..0);
         match (&self.compiled.engine, &mut self.waiting) {
             (Engine::F32(launcher), Accumulators::F32(waiting)) => launcher.begin(&job, waiting),
             (Engine::F64(launcher), Accumulators::F64(waiting)) => launcher.begin(&job, waiting),
@@ -64,12 +67,10 @@ impl<'k, T: Element> Passing<'k, T> {
     pub(crate) fn more(
         &mut self,
         args: &[View<'_, T>],
-        rows: usize,
         columns: Range<usize>,
         cancel: Option<&AtomicBool>,
     ) {
-        let mut job = self.kernel.job(args, Shape { rows, columns: columns.len() }, columns.start);
-        job.cancel = cancel;
+        let job = Job { cancel, ..job(self.kernel, &self.rows, args, columns) };
         match (&self.compiled.engine, &mut self.waiting) {
             (Engine::F32(launcher), Accumulators::F32(waiting)) => launcher.more(&job, waiting),
             (Engine::F64(launcher), Accumulators::F64(waiting)) => launcher.more(&job, waiting),
@@ -78,8 +79,8 @@ impl<'k, T: Element> Passing<'k, T> {
     }
 
     /// Results of the rows, which have seen all columns; `args` hold the rows, and any columns.
-    pub(crate) fn finish(&mut self, args: &[View<'_, T>], rows: usize, out: Out<'_, T>) {
-        let job = self.kernel.job(args, Shape { rows, columns: self.columns }, 0);
+    pub(crate) fn finish(&mut self, args: &[View<'_, T>], out: Out<'_, T>) {
+        let job = job(self.kernel, &self.rows, args, 0..self.columns);
         match (&self.compiled.engine, &mut self.waiting) {
             (Engine::F32(launcher), Accumulators::F32(waiting)) => {
                 launcher.finish_waiting(&job, waiting, out);
@@ -90,6 +91,17 @@ impl<'k, T: Element> Passing<'k, T> {
             _ => unreachable!("accumulators are of the engine's type"),
         }
     }
+}
+
+/// A call on some rows and columns of a reduction.
+fn job<'a, T: Element>(
+    kernel: &'a Kernel<T>,
+    rows: &Range<usize>,
+    args: &'a [View<'a, T>],
+    columns: Range<usize>,
+) -> Job<'a, T> {
+    let shape = Shape { rows: rows.len(), columns: columns.len() };
+    Job { first_row: rows.start, ..kernel.job(args, shape, columns.start) }
 }
 
 impl<T> Passing<'_, T> {

@@ -126,14 +126,14 @@ impl<'a, T: Element> Run<'a, T> {
         for first in (0..all).step_by(pieces.rows) {
             let rows = first..all.min(first + pieces.rows);
             self.hold(Axis::Rows, rows.clone())?;
-            passing.begin(rows.len());
+            passing.begin(rows.clone());
             let mut at = 0;
             let mut wide = piece(FIRST_PAIRS, rows.len(), pieces);
             while at < columns {
                 let end = columns.min(at + wide);
                 self.hold(Axis::Columns, at..end)?;
                 let start = Instant::now();
-                passing.more(&self.views()?, rows.len(), at..end, Some(cancel.flag()));
+                passing.more(&self.views()?, at..end, Some(cancel.flag()));
                 progress.pairs = pairs(first, columns).saturating_add(pairs(rows.len(), end));
                 tell(progress)?;
                 let rate = pairs(rows.len(), end - at) as f64 / start.elapsed().as_secs_f64();
@@ -178,7 +178,7 @@ impl<'a, T: Element> Run<'a, T> {
         let mut values = Vec::new();
         let mut indices = Vec::new();
         let views = self.views()?;
-        let mut out = |out: Out<'_, T>| passing.finish(&views, count, out);
+        let mut out = |out: Out<'_, T>| passing.finish(&views, out);
         match wanted {
             Wanted::Values(sink) => {
                 let view = zeros(&mut values, count, dim)?;

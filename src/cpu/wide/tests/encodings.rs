@@ -269,8 +269,8 @@ pub(super) fn expect(isa: Isa, machine: Machine, expected: &str) {
 
 fn decoded_len(bytes: &[u8], count: usize) -> usize {
     let mut decoder = Decoder::with_ip(64, bytes, 0, DecoderOptions::NONE);
-    (0..count).for_each(|_| drop(decoder.decode()));
-    decoder.position()
+    let last = decoder.iter().take(count).last();
+    last.map_or(0, |instruction| instruction.next_ip() as usize)
 }
 
 #[test]

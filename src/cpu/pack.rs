@@ -62,7 +62,7 @@ pub(super) fn number<C: Real>(slot: &IndexSlot, number: usize) -> C {
 fn transpose<const D: usize, T: Element, C: Real>(from: &[T], slots: &mut [C], stride: usize) {
     let (points, _) = from.as_chunks::<D>();
     let mut slots = slots.chunks_mut(stride);
-    let mut rows: [&mut [C]; D] = std::array::from_fn(|_| {
+    let rows: [&mut [C]; D] = std::array::from_fn(|_| {
         &mut slots.next().expect("every component has a slot")[..points.len()]
     });
     for (p, point) in points.iter().enumerate() {

@@ -18,10 +18,12 @@ use std::time::{Duration, Instant};
 
 mod batch;
 mod check;
+mod device;
 mod passing;
 mod prepare;
 
 pub(crate) use check::Extent;
+pub use device::DeviceTimes;
 pub(crate) use passing::Passing;
 
 /// A stage of the compiler whose result [`Kernel::explain`] shows.

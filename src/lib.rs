@@ -95,6 +95,18 @@ mod compile;
 pub mod cpu;
 #[doc(hidden)]
 pub mod cuda;
+/// Devices, and arrays on them: what [`Kernel::call_on_device`] takes. Not yet measured on hardware.
+///
+/// ```no_run
+/// println!("{}", genred::device::available()?);
+/// # Ok::<(), genred::Error>(())
+/// ```
+pub mod device {
+    pub use crate::cuda::launch::{DeviceArray, DeviceView, DeviceViewMut};
+    pub use crate::cuda::nvrtc::{Arch, Version};
+    pub use crate::cuda::{Device, DeviceInfo, Driver, available};
+    pub use crate::kernel::DeviceTimes;
+}
 mod engine;
 #[doc(hidden)]
 pub mod eval;
@@ -120,6 +132,7 @@ pub mod ranges;
 pub mod solve;
 pub mod stream;
 pub mod view;
+mod wire;
 
 pub use array::Array;
 pub use batch::{BatchArray, BatchView};

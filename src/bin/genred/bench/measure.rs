@@ -17,6 +17,7 @@ pub(super) struct Setting<'a> {
     pub(super) backend: Backend,
     pub(super) threads: &'a Threads,
     /// Of threads.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "for references only"))]
     pub(super) number: usize,
     /// Timed calls.
     pub(super) repeat: usize,
@@ -52,6 +53,7 @@ impl<T: Element> Number for T {}
 /// Pairs that the interpreter looks at, times dimensions: about a tenth of a second.
 const SAMPLED: usize = 400_000;
 /// Largest difference between a reference and genred's kernel, as parts of the largest value or of all indices.
+#[cfg(target_arch = "x86_64")]
 const AGREEMENT: f64 = 1e-3;
 
 /// The points of a problem.

@@ -50,7 +50,8 @@ fn worst(function: Function, fma: bool, stride: u32) -> (f64, f32) {
             .collect();
         let results = functions::evaluate(first_kernel, &args);
         for (engine, kernel) in others {
-            let same = |(a, b): (&f32, &f32)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
+            let same =
+                |(a, b): (&f32, &f32)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
             let found = functions::evaluate(kernel, &args);
             let differs = results.iter().zip(&found).position(|pair| !same(pair));
             if let Some(k) = differs {

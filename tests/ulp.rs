@@ -238,3 +238,27 @@ fn the_documented_bounds_are_those_allowed() {
         assert_eq!((*f32, *f64), (largest("f32"), largest("f64")), "{operation}");
     }
 }
+
+/// The committed table of `cargo bench --bench exhaustive` is within the bounds, and above what samples of its arguments show.
+#[test]
+fn exhaustive_errors_are_as_stated() {
+    let text = std::fs::read_to_string(TABLE).expect("tests/ulp.toml");
+    let table: Table = toml::from_str(&text).expect("the table is a table");
+    let mut rows = 0;
+    for line in include_str!("ulp-exhaustive.txt").lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (name, kind, ulp) = match words[..] {
+            [name, "fma", ulp, ..] => (name, "f32_fma", ulp),
+            [name, ulp, ..] => (name, "f32", ulp),
+            _ => continue,
+        };
+        let (Some(kinds), Ok(ulp)) = (table.get(name), ulp.parse::<f64>()) else { continue };
+        let Bound { allowed, measured } = kinds[kind];
+        assert!(ulp <= allowed, "{name} {kind}: {ulp} ulp, {allowed} are allowed");
+        // Samples have arguments of the table only; both numbers are rounded.
+        assert!(measured <= ulp + 0.0011, "{name} {kind}: {measured} by samples, {ulp} by all");
+        rows += 1;
+    }
+    let unary = functions::ALL.iter().filter(|f| !is_binary(**f)).count();
+    assert_eq!(rows, 2 * unary, "a row with and one without fused multiply-add for each function");
+}

@@ -1,8 +1,9 @@
 //! The largest error of every one-argument function over all 2^32 float32 arguments, with float64 as the truth.
 //!
 //! `cargo bench --bench exhaustive [-- FUNCTION ...] [--stride N]` prints a table and fails where an error is larger than
-//! tests/ulp.toml allows. A function takes about a minute on two cores; with a stride, every N-th bit pattern is taken, from one
-//! that differs between parts, so that an odd stride meets every pattern of low bits.
+//! tests/ulp.toml allows, or where two engines differ in a bit. A function takes some minutes on two cores; with a stride, every
+//! N-th bit pattern is taken, from one that differs between parts, so that an odd stride meets every pattern of low bits.
+//! tests/ulp-exhaustive.txt is the table of a whole run.
 
 #![allow(clippy::print_stdout, reason = "it prints a table")]
 
@@ -15,25 +16,49 @@ use genred::cpu::Emitter;
 use genred::cpu::clif::Clif;
 use genred::cpu::code::Native;
 use genred::cpu::layout::Layout;
+use genred::cpu::target::Target;
+use genred::cpu::wide::{Avx2, Avx512};
 use genred::loops::program::Function;
 use rayon::prelude::*;
 
 /// Arguments of one task.
 const PART: u32 = 1 << 20;
 
+fn engines() -> Vec<Box<dyn Emitter>> {
+    let host = Target::host();
+    let mut all: Vec<Box<dyn Emitter>> = vec![Box::new(Clif)];
+    all.extend(Avx2::on(host).map(|e| Box::new(e) as Box<dyn Emitter>));
+    all.extend(Avx512::on(host).map(|e| Box::new(e) as Box<dyn Emitter>));
+    all
+}
+
 /// The largest error, and the argument it is at.
 fn worst(function: Function, fma: bool, stride: u32) -> (f64, f32) {
     let lowered = functions::program(function, Float::F32, fma);
-    let code = Clif.emit(&lowered.program, &SCHEDULE).expect("the program is emitted");
-    let layout = Layout::of(&lowered, SCHEDULE, &code);
-    let native = Native::<f32>::load(&code, layout).expect("executable memory");
+    let kernel = |engine: Box<dyn Emitter>| {
+        let code = engine.emit(&lowered.program, &SCHEDULE).expect("the program is emitted");
+        let layout = Layout::of(&lowered, SCHEDULE, &code);
+        (engine, Native::<f32>::load(&code, layout).expect("executable memory"))
+    };
+    let kernels: Vec<_> = engines().into_iter().map(kernel).collect();
+    let ((_, first_kernel), others) = kernels.split_first().expect("an engine");
     let part = |part: u32| {
         let first = part * PART;
         let args: Vec<[f32; 2]> = { first + part % stride..=first + (PART - 1) }
             .step_by(stride as usize)
             .map(|bits| [f32::from_bits(bits), 0.0])
             .collect();
-        let results = functions::evaluate(&native, &args);
+        let results = functions::evaluate(first_kernel, &args);
+        for (engine, kernel) in others {
+            let same =
+                |(a, b): (&f32, &f32)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
+            let found = functions::evaluate(kernel, &args);
+            let differs = results.iter().zip(&found).position(|pair| !same(pair));
+            if let Some(k) = differs {
+                let ([x, _], expected, found) = (args[k], results[k], found[k]);
+                panic!("{function:?}({x:?}): {expected:?} by clif, {found:?} by {}", engine.name());
+            }
+        }
         let errors = args.iter().zip(results).map(|([x, _], result)| {
             let truth = functions::double(function, f64::from(*x), 0.0);
             let error = functions::error_single(truth, result);
@@ -74,7 +99,11 @@ fn main() {
     let text = include_str!("../tests/ulp.toml");
     let table: toml::Table = text.parse().expect("tests/ulp.toml is a table");
     let mut exceeded = false;
-    println!("every {stride}. of 2^32 arguments");
+    let names: Vec<&str> = engines().iter().map(|engine| engine.name()).collect();
+    match stride {
+        1 => println!("all 2^32 arguments, the same bits by {}", names.join(", ")),
+        _ => println!("every {stride}. of 2^32 arguments, the same bits by {}", names.join(", ")),
+    }
     println!("{:10} {:>9} {:>9}  worst argument", "function", "ulp", "allowed");
     for function in functions::ALL.into_iter().filter(|f| !is_binary(*f)) {
         let name = named(function);

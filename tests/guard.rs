@@ -178,20 +178,21 @@ fn calls<T: Element>(backend: Backend) {
             if slow || (wide && matches!(reduction, Reduction::ArgKMin(_))) {
                 continue;
             }
-            for (k, layout) in LAYOUTS.iter().enumerate() {
-                let flush = Flush::ALL[(k + m + n) % 2];
-                let arrays: Vec<Strided<T>> = { typed.variables.iter() }
-                    .map(|v| {
-                        let rows = match v.category {
-                            Category::I => *m,
-                            Category::J => *n,
-                            Category::Param => 1,
-                        };
-                        Strided::new(rows, v.dim as usize, layout(rows, v.dim as usize), flush)
-                    })
-                    .collect();
-                call(&kernel, &arrays, *m, *layout, flush);
-                count += 1;
+            for layout in &LAYOUTS {
+                for flush in Flush::ALL {
+                    let arrays: Vec<Strided<T>> = { typed.variables.iter() }
+                        .map(|v| {
+                            let rows = match v.category {
+                                Category::I => *m,
+                                Category::J => *n,
+                                Category::Param => 1,
+                            };
+                            Strided::new(rows, v.dim as usize, layout(rows, v.dim as usize), flush)
+                        })
+                        .collect();
+                    call(&kernel, &arrays, *m, *layout, flush);
+                    count += 1;
+                }
             }
         }
     }

@@ -252,6 +252,21 @@ fn indices_are_the_numbers_of_points_in_any_formula() {
     }
 }
 
+#[test]
+fn factors_of_an_index() {
+    let most = genred::limits::INDEX_FACTOR;
+    let of = |formula: String| {
+        let genred = Genred::<f64>::sum(formula).output("a = Vi(1)");
+        genred.aliases(["x = Vi(1)", "y = Vj(1)"]).compile()
+    };
+    for (formula, number) in [("IndexI * N", most), ("IndexI + N", most), ("IndexJ - N", most)] {
+        let with = |number: i64| of(formula.replace('N', &number.to_string()));
+        assert!(with(number).is_ok(), "{formula} with {number}");
+        let error = with(number + 1).expect_err("one more");
+        assert!(error.is_limit() && error.to_string().contains(&most.to_string()), "{error}");
+    }
+}
+
 /// Comparisons next to 2^24, where float32 stops to hold every integer.
 #[test]
 fn indices_are_exact_up_to_the_limit_and_refused_beyond() {

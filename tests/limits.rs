@@ -273,14 +273,136 @@ fn exponents() {
 
 #[test]
 fn digits_of_a_literal() {
+    // The point counts as one.
     let of = |digits: usize| format!("x*0.{}", "1".repeat(digits - 2));
     assert_eq!(typed(&of(limits::LITERAL_DIGITS), 1), None);
-    assert_eq!(typed(&of(limits::LITERAL_DIGITS + 2), 1), LIMIT);
+    assert_eq!(typed(&of(limits::LITERAL_DIGITS + 1), 1), LIMIT);
     for text in ["1e309", "1e99999999999999999999", "1e-801"] {
         assert!(typed(&format!("x*{text}"), 1).is_some(), "{text}");
     }
     assert_eq!(typed("x*1e308", 1), None);
     assert_eq!(typed("x*1e-400", 1), None, "a literal below the least number is 0");
+}
+
+/// Different parts of a condition: its comparisons, and the products that join them.
+#[test]
+fn parts_of_a_condition() {
+    let of = |count: usize| {
+        let all: Vec<String> = (0..count).map(|k| format!("(IndexI > IndexJ + {k})")).collect();
+        Genred::<f64>::sum("x")
+            .keep(all.join(" * "))
+            .aliases(["x = Vi(1)", "y = Vj(1)"])
+            .axis(Axis::J)
+            .cache(&Cache::open(Options::new().mode(Mode::Off)))
+            .compile()
+    };
+    let error = of(1_000).expect_err("far more than the limit");
+    assert!(error.is_limit(), "{error}");
+    assert!(error.to_string().contains(&format!("at most {}", limits::CONDITION)), "{error}");
+    let most = (1..1_000).take_while(|count| of(*count).is_ok()).count();
+    let error = of(most + 1).expect_err("one comparison more").to_string();
+    let parts = error.split("has ").nth(1).and_then(|rest| rest.split(' ').next());
+    let parts: usize = parts.and_then(|parts| parts.parse().ok()).expect("a number of parts");
+    // A comparison brings itself and a product.
+    assert!((limits::CONDITION + 1..=limits::CONDITION + 2).contains(&parts), "{error}");
+}
+
+/// Machine code that would be larger than a kernel may have, from a program that is within its own limit.
+#[test]
+fn bytes_of_code() {
+    use genred::cpu::clif::Clif;
+    use genred::cpu::target::Target;
+    use genred::cpu::wide::{Avx2, Avx512};
+    use genred::cpu::{Emitter, Refused};
+    use genred::loops::builder::{Builder, Functions, Sharing};
+    use genred::loops::program::{Index, Space};
+    use genred::schedule::{Lanes, Schedule};
+    // Stores of constants, in each stage of a row: as few different values and as much code as there may be.
+    let program = |stores: u32| {
+        let mut b = Builder::new(genred::Float::F64, true, Functions::Expanded);
+        let array = b.array("r", Space::Row, 1);
+        let zero = b.float(0.0);
+        for _ in 0..stores {
+            b.store(array, Index { offset: 0, terms: Vec::new() }, zero);
+        }
+        b.program().row = b.take_block(Sharing::Fresh);
+        b.finish()
+    };
+    let schedule =
+        Schedule { lanes: Lanes::Rows, mr: 16, nr: 1, components: 1, chunk: 64, tile: 64 };
+    let host = Target::host();
+    let mut engines: Vec<Box<dyn Emitter>> = vec![Box::new(Clif)];
+    engines.extend(Avx2::on(host).map(|e| Box::new(e) as Box<dyn Emitter>));
+    engines.extend(Avx512::on(host).map(|e| Box::new(e) as Box<dyn Emitter>));
+    for engine in engines {
+        let name = engine.name();
+        let code = engine.emit(&program(1_000), &schedule).expect("small enough");
+        let each = (code.bytes.len()
+            - engine.emit(&program(0), &schedule).expect("empty").bytes.len())
+            / 1_000;
+        assert!(each >= 16 * 4, "{name}: {each} bytes a store");
+        let most = (limits::CODE_BYTES / each) as u32;
+        let within = engine.emit(&program(most - most / 100), &schedule).expect("just within");
+        assert!(within.bytes.len() > limits::CODE_BYTES * 9 / 10, "{name}: {}", within.bytes.len());
+        match engine.emit(&program(most + most / 100), &schedule) {
+            Err(Refused::Limit(why)) => {
+                assert!(why.contains(&limits::CODE_BYTES.to_string()), "{why}")
+            }
+            other => panic!("{name}: {:?}", other.map(|code| code.bytes.len())),
+        }
+    }
+}
+
+#[test]
+fn every_limit_has_a_test() {
+    // Limits, and the test of each: a file and a function in it.
+    let tests: &[(&str, &str, &str)] = &[
+        ("FORMULA_BYTES", "tests/limits.rs", "bytes_of_a_formula"),
+        ("NESTING", "tests/limits.rs", "nesting"),
+        ("NODES", "tests/limits.rs", "nodes_of_a_formula"),
+        ("TYPING_STEPS", "src/formula/graph.rs", "steps_are_counted_up_to_the_limit"),
+        ("CONSTANT_BITS", "tests/limits.rs", "bits_of_a_constant"),
+        ("ALIASES", "tests/limits.rs", "number_of_aliases"),
+        ("DIM", "tests/limits.rs", "dim"),
+        ("AXES", "tests/limits.rs", "axes_of_a_tensor"),
+        ("K", "tests/limits.rs", "k"),
+        ("NYSTROM_RANK", "tests/solve.rs", "settings_and_shapes_are_checked"),
+        ("EXPONENT", "tests/limits.rs", "exponents"),
+        ("LITERAL_DIGITS", "tests/limits.rs", "digits_of_a_literal"),
+        ("PROGRAM_INSTRUCTIONS", "src/cpu/check.rs", "programs_that_are_too_long_are_refused"),
+        ("LOOP_INSTRUCTIONS", "src/cpu/check.rs", "programs_that_are_too_long_are_refused"),
+        ("CODE_BYTES", "src/cpu/artifact.rs", "code_has_at_most_as_many_bytes_as_allowed"),
+        ("SPACE_BYTES", "src/cpu/check.rs", "programs_that_span_too_much_memory_are_refused"),
+        (
+            "CACHE_ENTRY_BYTES",
+            "tests/cache_bytes.rs",
+            "the_largest_entry_is_stored_and_one_byte_more_is_not",
+        ),
+        (
+            "STREAM_BYTES",
+            "tests/stream.rs",
+            "every_reduction_has_the_bits_of_one_call_under_any_budget",
+        ),
+        ("CACHE_BYTES", "src/cache/tests.rs", "what_is_kept_unless_asked_is_what_limits_say"),
+        ("MEMORY_KERNELS", "src/cache/tests.rs", "what_is_kept_unless_asked_is_what_limits_say"),
+        ("MEMORY_BYTES", "src/cache/tests.rs", "what_is_kept_unless_asked_is_what_limits_say"),
+        ("INDEX_FACTOR", "tests/indices.rs", "factors_of_an_index"),
+        ("CONDITION", "tests/limits.rs", "parts_of_a_condition"),
+    ];
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).expect("a file of the list");
+    let source = read("src/limits.rs");
+    let names: Vec<&str> = source
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub const ")?.split(':').next())
+        .collect();
+    assert_eq!(names, tests.iter().map(|(name, ..)| *name).collect::<Vec<_>>());
+    for (name, file, test) in tests {
+        let source = read(file);
+        let mut lines = source.lines().map(str::trim).skip_while(|line| *line != "#[test]");
+        let is_there = lines.any(|line| line == format!("fn {test}() {{"));
+        assert!(is_there, "{name}: {file} has no test `{test}`");
+    }
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn relative_links_lead_somewhere() {
 fn paths_in_documents_exist() {
     let mut seen = 0;
     let mut missing = Vec::new();
-    for name in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+    for name in ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"] {
         let text = prose(&fs::read_to_string(root().join(name)).unwrap());
         for path in text.split('`').skip(1).step_by(2) {
             let folders = ["src/", "tests/", "benches/", "fuzz/", "tools/", "python/", "examples/"];
@@ -104,13 +104,43 @@ fn paths_in_documents_exist() {
                 continue;
             }
             seen += 1;
-            if !root().join(path).exists() {
+            let (file, test) = path.split_once("::").map_or((path, None), |(f, t)| (f, Some(t)));
+            let source = || fs::read_to_string(root().join(file)).unwrap_or_default();
+            // A test is a function, or the name of a trial.
+            let has = |test| {
+                let source = source();
+                source.contains(&format!("fn {test}()")) || source.contains(&format!("\"{test}::"))
+            };
+            if !root().join(file).exists() || test.is_some_and(|test| !has(test)) {
                 missing.push(format!("{name}: {path}"));
             }
         }
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
     assert!(seen > 30, "only {seen} paths were recognised");
+}
+
+/// Fuzz targets and benches that the page on security names are there.
+#[test]
+fn targets_in_documents_exist() {
+    let text = prose(&fs::read_to_string(root().join("SECURITY.md")).unwrap());
+    for (word, folder, least) in [("fuzz target", "fuzz/fuzz_targets", 8), ("bench", "benches", 2)]
+    {
+        let mut names = Vec::new();
+        for rest in text.split(word).skip(1) {
+            let list = rest.split([';', '|', '\n']).next().unwrap();
+            names.extend(list.split('`').skip(1).step_by(2));
+        }
+        let is_name = |name: &&str| name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        names.retain(is_name);
+        for name in &names {
+            assert!(
+                root().join(folder).join(name).with_extension("rs").exists(),
+                "{word} `{name}`"
+            );
+        }
+        assert!(names.len() >= least, "{word}: only {names:?}");
+    }
 }
 
 #[test]

@@ -376,6 +376,7 @@ fn settings_and_shapes_are_checked() {
         (solve.clone().eps(0.0), "eps must be between 0 and 1"),
         (solve.clone().eps(f64::NAN), "eps must be between 0 and 1"),
         (solve.clone().precondition(Preconditioner::Nystrom(0)), "from 1 to 4096, not 0"),
+        (solve.clone().precondition(Preconditioner::Nystrom(4097)), "from 1 to 4096, not 4097"),
         (solve.clone().precondition(Preconditioner::Nystrom(5)).alpha(0.0), "positive alpha"),
     ] {
         let error = solve.call(&[x, x, b]).unwrap_err();

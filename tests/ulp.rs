@@ -238,3 +238,29 @@ fn the_documented_bounds_are_those_allowed() {
         assert_eq!((*f32, *f64), (largest("f32"), largest("f64")), "{operation}");
     }
 }
+
+/// The committed table of `cargo bench --bench exhaustive` is within the bounds, and above what samples of its arguments show.
+#[test]
+fn exhaustive_errors_are_as_stated() {
+    let text = std::fs::read_to_string(TABLE).expect("tests/ulp.toml");
+    let table: Table = toml::from_str(&text).expect("the table is a table");
+    let (mut rows, mut is_all) = (0, false);
+    for line in include_str!("ulp-exhaustive.txt").lines() {
+        is_all = line.starts_with("all ") || is_all && !line.starts_with("every ");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (name, kind, ulp) = match words[..] {
+            [name, "fma", ulp, ..] => (name, "f32_fma", ulp),
+            [name, ulp, ..] => (name, "f32", ulp),
+            _ => continue,
+        };
+        let (Some(kinds), Ok(ulp)) = (table.get(name), ulp.parse::<f64>()) else { continue };
+        let Bound { allowed, measured } = kinds[kind];
+        assert!(ulp <= allowed, "{name} {kind}: {ulp} ulp, {allowed} are allowed");
+        // Samples have none but the arguments of a whole run; both numbers are rounded.
+        let is_more = !is_all || measured <= ulp + 0.0011;
+        assert!(is_more, "{name} {kind}: {measured} by samples, {ulp} by all");
+        rows += 1;
+    }
+    let unary = functions::ALL.iter().filter(|f| !is_binary(**f)).count();
+    assert_eq!(rows, 2 * unary, "a row with and one without fused multiply-add for each function");
+}

@@ -1,6 +1,8 @@
 //! Unit tests of the memory tier; the disk is tested from outside, in `tests/cache_*.rs`.
 
 use super::memory::{Bounds, Found, Memory, Raw};
+use super::{Cache, Mode, Options};
+use crate::limits;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Barrier};
 
@@ -84,6 +86,35 @@ fn the_least_recently_used_go_and_are_freed() {
     assert_eq!((memory.len(), alive.load(Relaxed)), (1, 1));
     drop(memory);
     assert_eq!(alive.load(Relaxed), 0);
+}
+
+#[test]
+fn what_is_kept_unless_asked_is_what_limits_say() {
+    let cache = Cache::open(Options::new().mode(Mode::Off));
+    assert_eq!(cache.0.settings.max_size, limits::CACHE_BYTES);
+    let bounds = Bounds { kernels: limits::MEMORY_KERNELS, bytes: limits::MEMORY_BYTES };
+    let shown = format!("{:?}", cache.0.memory);
+    assert!(shown.contains(&format!("{bounds:?}")), "{shown}");
+    let memory = Memory::new(bounds);
+    let most = bounds.kernels as u64;
+    for n in 0..most {
+        put(&memory, n, (), 0);
+    }
+    assert_eq!(memory.len(), bounds.kernels);
+    put(&memory, most, (), 0);
+    assert_eq!(memory.len(), bounds.kernels, "one more takes the place of another");
+    memory.clear();
+    // Two halves, as many bytes as there may be with their texts; and one more.
+    let texts = {
+        put(&memory, 0, (), 0);
+        memory.bytes()
+    };
+    memory.clear();
+    put(&memory, 0, (), bounds.bytes / 2 - texts);
+    put(&memory, 1, (), bounds.bytes / 2 - texts);
+    assert_eq!((memory.len(), memory.bytes()), (2, bounds.bytes));
+    put(&memory, 2, (), 1);
+    assert_eq!(memory.len(), 2, "the oldest made room");
 }
 
 #[test]

@@ -238,6 +238,17 @@ mod tests {
     }
 
     #[test]
+    fn code_has_at_most_as_many_bytes_as_allowed() {
+        let (code, layout, notes) = sample();
+        let of = |len: usize| {
+            let code = Code { bytes: vec![0xc3; len], ..code.clone() };
+            decode(&encode(&code, &layout, &notes)).map(|(code, ..)| code.bytes.len())
+        };
+        assert_eq!(of(limits::CODE_BYTES), Some(limits::CODE_BYTES));
+        assert_eq!(of(limits::CODE_BYTES + 1), None);
+    }
+
+    #[test]
     fn every_truncation_and_extension_is_refused() {
         let (code, layout, notes) = sample();
         let bytes = encode(&code, &layout, &notes);

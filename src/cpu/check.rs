@@ -2,7 +2,7 @@
 
 use super::Refused;
 use crate::limits;
-use crate::loops::program::{Program, Space};
+use crate::loops::program::{Program, Space, Stmt};
 use crate::loops::verify::verify_expanded;
 use crate::schedule::{LANES_OVER_COLUMNS, Lanes, Schedule};
 
@@ -14,7 +14,8 @@ const MOST_INSTANCES: u32 = 16;
 /// # Errors
 /// When the program breaks a rule or is too large, or the schedule does not fit the engine.
 pub fn check(program: &Program, schedule: &Schedule, width: u32) -> Result<(), Refused> {
-    let count = program.values.len();
+    let stores = program.statements().filter(|stmt| matches!(stmt, Stmt::Store(..)));
+    let count = program.values.len() + stores.count();
     if count > limits::PROGRAM_INSTRUCTIONS {
         let limit = limits::PROGRAM_INSTRUCTIONS;
         let why = format!("the program has {count} instructions, more than {limit}");
@@ -80,7 +81,8 @@ fn spans(program: &Program, schedule: &Schedule, width: u32) -> [(Space, u64); 8
 mod tests {
     use super::*;
     use crate::dtype::Float;
-    use crate::loops::builder::{Builder, Functions};
+    use crate::loops::builder::{Builder, Functions, Sharing};
+    use crate::loops::program::Index;
 
     fn rows() -> Schedule {
         Schedule { lanes: Lanes::Rows, mr: 4, nr: 2, components: 1, chunk: 64, tile: 128 }
@@ -122,6 +124,56 @@ mod tests {
         let why = "tile slots would need 17179869184 bytes; at most 2147483647 are accepted";
         assert_eq!(refused, Refused::Limit(why.into()));
         assert_eq!(check(&program, &Schedule { chunk: 64, ..wide }, 8), Ok(()));
+        // As many slots as there may be, and one more.
+        let of = |slots: u32| {
+            let mut b = Builder::new(Float::F32, true, Functions::Expanded);
+            b.array("p", Space::Param, slots);
+            check(&b.finish(), &rows(), 8)
+        };
+        let most = (limits::SPACE_BYTES / 4) as u32;
+        assert_eq!(of(most), Ok(()));
+        assert!(matches!(of(most + 1), Err(Refused::Limit(_))));
+    }
+
+    #[test]
+    fn programs_that_are_too_long_are_refused() {
+        let of = |instructions: usize| {
+            let mut b = Builder::new(Float::F32, true, Functions::Expanded);
+            let x = b.array("x", Space::Row, 1);
+            let mut value = b.load(x, Index { offset: 0, terms: Vec::new() });
+            for _ in 1..instructions {
+                value = b.add(value, value);
+            }
+            let is_full = b.is_full();
+            b.program().row = b.take_block(Sharing::Fresh);
+            (check(&b.finish(), &rows(), 8), is_full)
+        };
+        let most = limits::PROGRAM_INSTRUCTIONS;
+        assert_eq!(of(most), (Ok(()), false));
+        let why = format!("the program has {} instructions, more than {most}", most + 1);
+        assert_eq!(of(most + 1), (Err(Refused::Limit(why)), true));
+        // One value, and stores of it.
+        let of = |stores: usize| {
+            let mut b = Builder::new(Float::F32, true, Functions::Expanded);
+            let r = b.array("r", Space::Row, 1);
+            let value = b.float(0.0);
+            (0..stores).for_each(|_| b.store(r, Index { offset: 0, terms: Vec::new() }, value));
+            let is_full = b.is_full();
+            b.program().row = b.take_block(Sharing::Fresh);
+            (check(&b.finish(), &rows(), 8).is_ok(), is_full)
+        };
+        assert_eq!([of(most - 1), of(most)], [(true, false), (false, true)]);
+        // Loops count while a program is built.
+        let full = |loops: usize| {
+            let mut b = Builder::new(Float::F32, true, Functions::Expanded);
+            for _ in 0..loops {
+                let id = b.begin_loop(2);
+                b.end_loop(id, &[]);
+            }
+            b.is_full()
+        };
+        let most = limits::PROGRAM_INSTRUCTIONS / limits::LOOP_INSTRUCTIONS;
+        assert_eq!([full(most), full(most + 1)], [false, true]);
     }
 
     #[test]

@@ -326,3 +326,16 @@ impl Graph {
         self.map(Op::IfElse, &[condition, f, g])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_counted_up_to_the_limit() {
+        let mut graph = Graph::new(Vec::new());
+        assert_eq!(graph.step(limits::TYPING_STEPS as usize - 1), Ok(()));
+        assert_eq!(graph.step(1), Ok(()));
+        assert_eq!(graph.step(1), Err(Refusal::Steps));
+    }
+}

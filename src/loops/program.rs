@@ -406,6 +406,14 @@ impl Program {
         }
     }
 
+    /// The statements of every stage, pass and loop.
+    pub(crate) fn statements(&self) -> impl Iterator<Item = &Stmt> {
+        let stages = [&self.param, &self.row, &self.col, &self.merge, &self.finish];
+        let passes = self.passes.iter().flat_map(|pass| [&pass.pair, &pass.step]);
+        let bodies = self.loops.iter().map(|l| &l.body);
+        stages.into_iter().chain(passes).chain(bodies).flatten()
+    }
+
     /// Column scalars that a block reads, loops counted with their iterations.
     fn column_loads(&self, block: &[Stmt]) -> u32 {
         let mut loads = 0u32;

@@ -277,7 +277,7 @@ impl<'p> Verifier<'p> {
         self.stage = stage;
         self.at = None;
         self.temp_axes.clear();
-        self.written.forget(self.program, Space::Temp);
+        self.written.forget_scratch();
     }
 
     fn columns_pass(&mut self, pass: &'p Pass) -> Checked {
@@ -382,7 +382,7 @@ impl<'p> Verifier<'p> {
 
     fn leave(&mut self) {
         let id = self.open.pop().expect("a loop is left after it was entered");
-        self.written.left(id);
+        self.written.left(self.program, id);
     }
 
     fn block(&mut self, block: &'p [Stmt], scope: &mut Vec<Value>) -> Checked {
@@ -453,10 +453,7 @@ impl<'p> Verifier<'p> {
 /// Which arrays some statement writes.
 fn computed(program: &Program) -> Vec<bool> {
     let mut computed = vec![false; program.arrays.len()];
-    let stages = [&program.param, &program.row, &program.col, &program.merge, &program.finish];
-    let passes = program.passes.iter().map(|p| &p.pair);
-    let bodies = program.loops.iter().map(|l| &l.body);
-    for stmt in stages.into_iter().chain(passes).chain(bodies).flatten() {
+    for stmt in program.statements() {
         if let Stmt::Store(array, ..) = stmt
             && let Some(computed) = computed.get_mut(array.index())
         {

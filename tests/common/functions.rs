@@ -53,16 +53,20 @@ pub fn program(function: Function, float: Float, fma: bool) -> Lowered {
 pub fn evaluate<T: Real>(kernel: &dyn Stages<T>, args: &[[T; 2]]) -> Vec<T> {
     let block = kernel.layout().block();
     let mut param = vec![T::from_f64(0.0); kernel.layout().slots.param as usize];
-    kernel.param(&mut param, &mut []);
+    let aligned = |memory: &[T]| memory.as_ptr().align_offset(64);
+    let mut scratch = vec![T::from_f64(0.0); kernel.layout().scratch + 16];
+    let start = aligned(&scratch);
+    let scratch = &mut scratch[start..][..kernel.layout().scratch];
+    kernel.param(&mut param, scratch);
     let mut memory = vec![T::from_f64(0.0); 3 * block + 16];
-    let start = memory.as_ptr().align_offset(64);
+    let start = aligned(&memory);
     let row = &mut memory[start..][..3 * block];
     let mut results = Vec::with_capacity(args.len());
     for lanes in args.chunks(block) {
         for (k, [x, y]) in lanes.iter().enumerate() {
             (row[k], row[block + k]) = (*x, *y);
         }
-        kernel.row(&param, row, &mut []);
+        kernel.row(&param, row, scratch);
         results.extend(&row[2 * block..][..lanes.len()]);
     }
     results

@@ -140,10 +140,18 @@ impl<'f> Lowering<'f> {
         (0..self.dim(node)).map(|k| self.at(node, k)).collect()
     }
 
-    /// Store a whole node to an array.
+    /// Store a whole node to an array: straight, where it would be stored whole to a `Temp` array first.
     pub(super) fn store(&mut self, node: NodeId, array: ArrayId) {
-        self.ensure(&[node]);
-        self.store_at(node, array, 0);
+        if self.is_available(node) || self.dim(node) <= UNROLL || !self.wants_temp(node) {
+            self.ensure(&[node]);
+            self.store_at(node, array, 0);
+            return;
+        }
+        let formula = self.formula;
+        self.ensure(&formula.node(node).args);
+        if !self.is_full(node) {
+            self.materialise(node, array);
+        }
     }
 
     /// Make every target available: its components known, stored, or computable on demand.
@@ -166,7 +174,10 @@ impl<'f> Lowering<'f> {
                 let values = self.unrolled(node);
                 self.small.insert(node, values);
             } else if self.wants_temp(node) {
-                self.materialise(node);
+                let array = self.b.array(format!("w{}", node.0), Space::Temp, self.dim(node));
+                let axes = self.axes(node);
+                self.b.temp_axes(array, axes);
+                self.materialise(node, array);
             }
             self.is_full(node);
         }
@@ -193,12 +204,8 @@ impl<'f> Lowering<'f> {
         }
     }
 
-    /// Store a long node to a `Temp` array of this block.
-    fn materialise(&mut self, node: NodeId) {
-        let name = format!("w{}", node.0);
-        let array = self.b.array(name, Space::Temp, self.dim(node));
-        let axes = self.axes(node);
-        self.b.temp_axes(array, axes);
+    /// Store a long node whose operands are available to an array, where the rest of this block finds it.
+    fn materialise(&mut self, node: NodeId, array: ArrayId) {
         let formula = self.formula;
         let args = &formula.node(node).args;
         if matches!(formula.node(node).op, Op::TensorProd | Op::Contract { .. } | Op::Gather { .. })

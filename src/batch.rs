@@ -107,6 +107,15 @@ impl<'a, T: Element> From<ndarray::ArrayViewD<'a, T>> for BatchView<'a, T> {
 }
 
 /// The results of a batched call: a row-major array of shape `[.., rows, dim]`.
+///
+/// ```
+/// use genred::{BatchView, generic_sum};
+/// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+/// // One x in each of two batch elements, three y for both.
+/// let a = sum.call_batch(&[BatchView::new(&[1.0, 2.0], &[2, 1, 1])?, BatchView::new(&[1.0, 2.0, 3.0], &[3, 1])?])?;
+/// assert_eq!((a.shape(), a.as_slice()), (&[2, 1, 1][..], &[6.0, 12.0][..]));
+/// # Ok::<(), genred::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchArray<T> {
     shape: Vec<usize>,

@@ -34,6 +34,15 @@ use std::cmp::Ordering;
 const LABELS: usize = 1 << 24;
 
 /// The order that sorts points by cluster, and where clusters begin.
+///
+/// ```
+/// use genred::{View, cluster};
+/// let clusters = cluster::sort_clusters(&[1, 0, 1])?;
+/// let x = View::new(&[5.0f32, 2.0, 7.0], 3, 1)?;
+/// assert_eq!(clusters.sort(x)?.as_slice(), [2.0, 5.0, 7.0]);
+/// assert_eq!(clusters.centroids(x)?.as_slice(), [2.0, 6.0]);
+/// # Ok::<(), genred::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clusters {
     /// Point `order[k]` is the k-th when sorted.

@@ -9,6 +9,7 @@ use crate::cpu::launch::Launcher;
 use crate::cpu::layout::Layout;
 use crate::cpu::target::Target;
 use crate::cpu::{Code, Emitter, Refused};
+use crate::cuda::Math;
 use crate::dtype::Float;
 use crate::engine::{Compiled, Engine, Plan};
 use crate::error::{Error, ErrorKind};
@@ -31,6 +32,8 @@ pub(crate) struct Choice {
     pub(crate) names: String,
     /// Bytes of a device's memory that a call may use.
     pub(crate) device_memory: Option<u64>,
+    /// How exact functions are on a device.
+    pub(crate) math: Math,
     /// Whether calls with enough work go to a device if there is one.
     pub(crate) device: OnDevice,
 }
@@ -54,7 +57,11 @@ const FORCE: &str = "GENRED_CPU";
 const ASK: &str = "GENRED_CUDA";
 
 impl Choice {
-    pub(crate) fn of(backend: Backend, device_memory: Option<u64>) -> Result<Choice, Error> {
+    pub(crate) fn of(
+        backend: Backend,
+        device_memory: Option<u64>,
+        math: Math,
+    ) -> Result<Choice, Error> {
         let available = |names: &[&str]| -> Vec<&'static str> {
             let all = emitters();
             let wanted = all.iter().map(|e| e.name()).filter(|name| names.contains(name));
@@ -72,11 +79,10 @@ impl Choice {
             (Backend::Avx512, _) => available(&["avx512"]),
         };
         if names.is_empty() {
-            let all: Vec<&str> = emitters().iter().map(|e| e.name()).collect();
             let wanted = forced.unwrap_or_else(|| backend.name().to_owned());
             let message = format!("this machine has no engine `{wanted}`");
             return Err(Error::new(ErrorKind::Device, message)
-                .help(format!("its CPU engines are {}", all.join(", "))));
+                .help(format!("its CPU engines are {}", Backend::cpu_engines().join(", "))));
         }
         let asked = || std::env::var(ASK).is_ok_and(|value| value == "auto");
         let device = match backend {
@@ -84,7 +90,7 @@ impl Choice {
             Backend::Auto => OnDevice::NotAsked,
             _ => OnDevice::Never,
         };
-        Ok(Choice { names: names.join(","), device_memory, device })
+        Ok(Choice { names: names.join(","), device_memory, math, device })
     }
 
     /// The same with the CUDA engine alone.
@@ -119,7 +125,18 @@ fn emitters() -> Vec<Box<dyn Emitter>> {
     all
 }
 
-/// What identifies the code of a plan for one shape class; `asked` is what only messages depend on.
+impl Backend {
+    /// Names of the CPU engines that this machine can run, in the order in which [`Backend::Auto`] asks them.
+    ///
+    /// ```
+    /// assert_eq!(genred::Backend::cpu_engines().last(), Some(&"clif"));
+    /// ```
+    pub fn cpu_engines() -> Vec<&'static str> {
+        emitters().iter().map(|engine| engine.name()).collect()
+    }
+}
+
+/// What identifies the code of a plan for one shape class; `asked` is what only messages and calls depend on.
 pub(crate) fn key(plan: &Plan, choice: &Choice, lanes: Lanes, asked: &str) -> Key {
     if choice.is_device() {
         return device::shown(plan, lanes, asked);
@@ -167,7 +184,7 @@ pub(crate) fn obtain(
         return Ok((Arc::new(compiled), Origin::Compiled));
     }
     if choice.is_device() {
-        return device::obtain(plan, choice.device_memory, lanes, cache);
+        return device::obtain(plan, choice, lanes, cache);
     }
     let key = key(plan, choice, lanes, "");
     let raw = Raw::new().bytes(key.digest());
@@ -269,7 +286,7 @@ fn explained(
                 None => format!("this machine has no engine `{}`\n", compiled.notes.engine),
             }
         }
-        Stage::Cuda => device::source(plan, Lanes::Rows),
+        Stage::Cuda => device::source(plan, choice.math, Lanes::Rows),
         Stage::Key => key(plan, choice, Lanes::Rows, "").to_string(),
         Stage::Clif => {
             let program = lower(plan, Functions::Expanded)?.program;

@@ -136,6 +136,13 @@ impl Error {
     }
 
     /// The kind of the error.
+    ///
+    /// ```
+    /// use genred::{ErrorKind, generic_sum};
+    /// let error = generic_sum::<f32>("x +", "a = Vi(1)", &["x = Vi(1)"]).expect_err("it ends too early");
+    /// assert_eq!(error.kind(), ErrorKind::Syntax);
+    /// assert_eq!(error.span(), Some(3..3));
+    /// ```
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }

@@ -3,6 +3,7 @@
 use crate::alias::{self, Role};
 use crate::cache::{Cache, Origin, Raw};
 use crate::compile::{self, Choice};
+use crate::cuda::Math;
 use crate::dtype::{Element, Float};
 use crate::engine::Plan;
 use crate::error::{Error, ErrorKind};
@@ -129,6 +130,7 @@ pub struct Genred<T> {
     pool: Pool,
     cache: Option<Cache>,
     device_memory: Option<u64>,
+    math: Math,
     /// What a text that names its own reduction was typed to.
     stated: Option<Formula>,
     element: PhantomData<fn(T)>,
@@ -157,6 +159,7 @@ impl<T: Element> Genred<T> {
             pool: Pool::Current,
             cache: None,
             device_memory: None,
+            math: Math::Accurate,
             stated: None,
             element: PhantomData,
         }
@@ -325,6 +328,12 @@ impl<T: Element> Genred<T> {
         self
     }
 
+    /// Let devices approximate functions, divisions and roots, and flush subnormal numbers. CPU engines take no notice.
+    pub fn fast_math(mut self) -> Self {
+        self.math = Math::Fast;
+        self
+    }
+
     /// Keep compiled code in this cache instead of the [shared](Cache::shared) one.
     pub fn cache(mut self, cache: &Cache) -> Self {
         self.cache = Some(cache.clone());
@@ -338,14 +347,14 @@ impl<T: Element> Genred<T> {
     pub fn compile(self) -> Result<Kernel<T>, Error> {
         let start = Instant::now();
         let cache = self.cache.clone().unwrap_or_else(|| Cache::shared().clone());
-        let choice = Choice::of(self.backend, self.device_memory)?;
+        let choice = Choice::of(self.backend, self.device_memory, self.math)?;
         let raw = self.raw(&choice);
         let pool = self.pool.clone();
         if let Some(inner) = cache.recall::<Inner>(&raw) {
             return Ok(Kernel::new(inner, cache, pool, Origin::Memory, start.elapsed()));
         }
         let plan = self.plan()?;
-        let asked = format!("{} of {}", plan.text, plan.formula.names());
+        let asked = format!("{} of {} by {choice:?}", plan.text, plan.formula.names());
         let named = compile::key(&plan, &choice, Lanes::Rows, &asked);
         let (inner, origin) = cache.once(&raw, &named, || {
             let (compiled, origin) = compile::obtain(&plan, &choice, Lanes::Rows, &cache)?;
@@ -370,7 +379,8 @@ impl<T: Element> Genred<T> {
             .number(self.conditions.len() as u64)
             .text(&choice.names)
             .number(choice.device as u64)
-            .number(choice.device_memory.map_or(0, |bytes| bytes.saturating_add(1)));
+            .number(choice.device_memory.map_or(0, |bytes| bytes.saturating_add(1)))
+            .number(choice.math as u64);
         for alias in self.conditions.iter().chain(&self.aliases) {
             raw = raw.text(alias);
         }

@@ -72,6 +72,16 @@ impl<T: Element> Kernel<T> {
     /// The gradient by the variable of a name. Sum, LogSumExp, SumSoftMaxWeight, Min, Max and KMin have one; index reductions
     /// have a zero one.
     ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let energy = generic_sum::<f64>("SqDist(x, y)", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let (x, y) = (View::new(&[1.0, 2.0], 2, 1)?, View::new(&[0.0, 5.0], 2, 1)?);
+    /// // Of the sum of all results: the seed is a number for each.
+    /// let by_x = energy.grad("x")?.call(&[x, y], View::new(&[1.0, 1.0], 2, 1)?)?;
+    /// assert_eq!(by_x.as_slice(), [-6.0, -2.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Usage` if there is no such variable, or no derivative; `Limit` if the derivative is too large.
     pub fn grad(&self, name: &str) -> Result<Gradient<T>, Error> {
@@ -99,6 +109,16 @@ impl<T: Element> Kernel<T> {
     }
 
     /// The directional derivative by the variable of a name, of Sum, LogSumExp or SumSoftMaxWeight.
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let energy = generic_sum::<f64>("SqDist(x, y)", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let (x, y) = (View::new(&[1.0, 2.0], 2, 1)?, View::new(&[0.0, 5.0], 2, 1)?);
+    /// // By how much the results change if only the first x moves.
+    /// let change = energy.diff("x")?.call(&[x, y], View::new(&[1.0, 0.0], 2, 1)?)?;
+    /// assert_eq!(change.as_slice(), [-6.0, 0.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`grad`](Kernel::grad).

@@ -18,10 +18,12 @@ use std::time::{Duration, Instant};
 
 mod batch;
 mod check;
+mod device;
 mod passing;
 mod prepare;
 
 pub(crate) use check::Extent;
+pub use device::DeviceTimes;
 pub(crate) use passing::Passing;
 
 /// A stage of the compiler whose result [`Kernel::explain`] shows.
@@ -179,6 +181,18 @@ impl<T: Element> Kernel<T> {
     /// The result has one row for every row of the output's category, and the output's dim; K-reductions give K times the
     /// formula's dim, the k-th smallest of each component together. Reductions that give values and indices return the values
     /// here; see [`call_both`](Kernel::call_both).
+    ///
+    /// ```
+    /// use genred::{View, ViewMut, generic_sum};
+    /// let sum = generic_sum::<f32>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let (x, y) = (View::new(&[1.0, 2.0], 2, 1)?, View::new(&[10.0, 20.0, 30.0], 3, 1)?);
+    /// assert_eq!(sum.call(&[x, y])?.as_slice(), [60.0, 120.0]);
+    /// // The same into an array of yours.
+    /// let mut a = [0.0; 2];
+    /// sum.call_into(&[x, y], ViewMut::new(&mut a, 2, 1)?)?;
+    /// assert_eq!(a, [60.0, 120.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Shape` if arguments do not fit the aliases, naming them; `Range` if the dtype cannot hold every index exactly.

@@ -17,6 +17,43 @@
 //! solves the linear system of one that is linear in an argument. A mistake is an
 //! [`Error`] that shows the place and names the alias and the dims.
 //!
+//! # Where to look
+//!
+//! | for | see |
+//! |---|---|
+//! | one reduction of a formula | [`generic_sum`] and its siblings; [`Genred`] with every [`Reduction`] and option |
+//! | the language of formulas | the table of operations in the README, or `genred ops`; [`expr`] builds formulas in Rust |
+//! | arrays | [`View`], [`ViewMut`], [`Array`]; ndarray arrays become views by `into` |
+//! | many problems of one shape | [`Kernel::call_batch`] |
+//! | some of the pairs only | [`Genred::keep`] for conditions on indices, [`Ranges`] and [`cluster`] for blocks |
+//! | derivatives | [`Kernel::grad`], [`Kernel::diff`]; `Grad(..)` inside formulas |
+//! | arrays larger than memory | [`Kernel::stream`], [`npy`] |
+//! | pieces of a result, made anywhere | [`Kernel::partial`] |
+//! | linear systems | [`KernelSolve`] |
+//! | NVIDIA devices, or a particular CPU engine | [`Backend`] |
+//! | what was compiled, and for what | [`Kernel::explain`], [`Kernel::stats`] |
+//! | kernels that outlive the process | [`cache`] |
+//!
+//! # Mistakes
+//!
+//! ```
+//! let mistake = genred::generic_sum::<f32>("Expp(x)", "a = Vi(1)", &["x = Vi(1)"]);
+//! let error = mistake.expect_err("there is no such operation");
+//! assert_eq!(error.kind(), genred::ErrorKind::Syntax);
+//! assert_eq!(
+//!     error.to_string(),
+//!     "unknown operation `Expp`\n  formula: Expp(x)\n           ^^^^\n  help: did you mean `Exp`?"
+//! );
+//! ```
+//!
+//! No formula, array or file makes it panic: a call gives the result, or says why not.
+//!
+//! # Features and variables
+//!
+//! The feature `ndarray` (on by default) converts between views and ndarray arrays, `cli` (on by default) builds the tool `genred`; a library that
+//! needs neither turns default features off. `GENRED_CPU` names the one CPU engine to use, `GENRED_CACHE` and its like are in [`cache`],
+//! `RAYON_NUM_THREADS` bounds the threads; `genred doctor` prints what is set and what it leads to.
+//!
 //! # The way down
 //!
 //! A formula is parsed into a flat tree (`syntax`) and typed into a graph of operations on vectors of known length, each with how
@@ -58,6 +95,18 @@ mod compile;
 pub mod cpu;
 #[doc(hidden)]
 pub mod cuda;
+/// Devices, and arrays on them: what [`Kernel::call_on_device`] takes. Not yet measured on hardware.
+///
+/// ```no_run
+/// println!("{}", genred::device::available()?);
+/// # Ok::<(), genred::Error>(())
+/// ```
+pub mod device {
+    pub use crate::cuda::launch::{DeviceArray, DeviceView, DeviceViewMut};
+    pub use crate::cuda::nvrtc::{Arch, Version};
+    pub use crate::cuda::{Device, DeviceInfo, Driver, available};
+    pub use crate::kernel::DeviceTimes;
+}
 mod engine;
 #[doc(hidden)]
 pub mod eval;
@@ -83,6 +132,7 @@ pub mod ranges;
 pub mod solve;
 pub mod stream;
 pub mod view;
+mod wire;
 
 pub use array::Array;
 pub use batch::{BatchArray, BatchView};

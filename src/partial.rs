@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind};
 use crate::kernel::{Kernel, Shape};
 use crate::reduce::Outputs;
 use crate::view::{View, ViewMut};
+use crate::wire::{Reader, Writer};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
@@ -245,23 +246,22 @@ impl<T: Element> Kernel<T> {
     /// # Ok::<(), genred::Error>(())
     /// ```
     pub fn partial_to_bytes(&self, partial: &Partial<T>) -> Vec<u8> {
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend(partial.kernel);
-        let mut number = |n: usize| bytes.extend((n as u64).to_le_bytes());
-        number(partial.shape.rows);
-        number(partial.shape.columns);
-        number(partial.columns.len());
+        let mut w = Writer(MAGIC.to_vec());
+        w.0.extend(partial.kernel);
+        for number in [partial.shape.rows, partial.shape.columns, partial.columns.len()] {
+            w.u64(number as u64);
+        }
         for (first, end) in &partial.columns {
-            number(*first);
-            number(*end);
+            w.u64(*first as u64);
+            w.u64(*end as u64);
         }
         match &partial.accumulators {
-            Accumulated::F32(a) => write(a, &mut bytes),
-            Accumulated::F64(a) => write(a, &mut bytes),
+            Accumulated::F32(a) => write(a, &mut w),
+            Accumulated::F64(a) => write(a, &mut w),
         }
-        let digest = blake3::hash(&bytes);
-        bytes.extend(digest.as_bytes());
-        bytes
+        let digest = blake3::hash(&w.0);
+        w.0.extend(digest.as_bytes());
+        w.0
     }
 
     /// The partial result of such bytes, made by an equal kernel on any machine.
@@ -274,15 +274,15 @@ impl<T: Element> Kernel<T> {
         if blake3::hash(body).as_bytes() != digest {
             return Err(damaged());
         }
-        let mut rest = body.strip_prefix(MAGIC.as_slice()).ok_or_else(damaged)?;
-        let kernel = take::<32>(&mut rest).ok_or_else(damaged)?;
-        let shape = read_shape(&mut rest).ok_or_else(damaged)?;
-        let columns = read_ranges(&mut rest, shape.columns).ok_or_else(damaged)?;
+        let mut r = Reader(body.strip_prefix(MAGIC.as_slice()).ok_or_else(damaged)?);
+        let kernel = r.bytes::<32>().ok_or_else(damaged)?;
+        let shape = read_shape(&mut r).ok_or_else(damaged)?;
+        let columns = read_ranges(&mut r, shape.columns).ok_or_else(damaged)?;
         let accumulators = match self.plan().float {
-            Float::F32 => read(&mut rest).map(Accumulated::F32),
-            Float::F64 => read(&mut rest).map(Accumulated::F64),
+            Float::F32 => read(&mut r).map(Accumulated::F32),
+            Float::F64 => read(&mut r).map(Accumulated::F64),
         };
-        let accumulators = accumulators.filter(|_| rest.is_empty()).ok_or_else(damaged)?;
+        let accumulators = accumulators.filter(|_| r.0.is_empty()).ok_or_else(damaged)?;
         let partial = Partial { accumulators, shape, columns, kernel, element: PhantomData };
         self.check_partial(&partial)?;
         if !self.fits(&partial)? {
@@ -327,54 +327,44 @@ fn united(a: &[(usize, usize)], b: &[(usize, usize)]) -> Result<Vec<(usize, usiz
     Ok(joined)
 }
 
-fn write<C: Real>(accumulators: &Accumulators<C>, bytes: &mut Vec<u8>) {
-    let floats = |values: &[C], bytes: &mut Vec<u8>| {
-        bytes.extend((values.len() as u64).to_le_bytes());
-        bytes.extend(values.iter().flat_map(|v| v.to_f64().to_bits().to_le_bytes()));
+fn write<C: Real>(accumulators: &Accumulators<C>, w: &mut Writer) {
+    let floats = |values: &[C], w: &mut Writer| {
+        w.u64(values.len() as u64);
+        values.iter().for_each(|v| w.u64(v.to_f64().to_bits()));
     };
     match accumulators {
         Accumulators::Sums(nodes) => {
-            bytes.extend(0u64.to_le_bytes());
-            bytes.extend((nodes.len() as u64).to_le_bytes());
+            w.u64(0);
+            w.u64(nodes.len() as u64);
             for (first, (height, states)) in nodes {
-                bytes.extend(first.to_le_bytes());
-                bytes.extend(u64::from(*height).to_le_bytes());
-                floats(states, bytes);
+                w.u64(*first);
+                w.u64(u64::from(*height));
+                floats(states, w);
             }
         }
         Accumulators::Selected(values, indices) => {
-            bytes.extend(1u64.to_le_bytes());
-            floats(values, bytes);
-            bytes.extend(indices.iter().flat_map(|i| i.to_le_bytes()));
+            w.u64(1);
+            floats(values, w);
+            indices.iter().for_each(|i| w.u64(i.cast_unsigned()));
         }
     }
 }
 
-fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
-    let (head, rest) = bytes.split_first_chunk::<N>()?;
-    *bytes = rest;
-    Some(*head)
-}
-
-fn number(bytes: &mut &[u8]) -> Option<u64> {
-    take(bytes).map(u64::from_le_bytes)
-}
-
-fn length(bytes: &mut &[u8]) -> Option<usize> {
+fn length(r: &mut Reader<'_>) -> Option<usize> {
     // Each counted thing takes at least 8 bytes, so a larger count is a lie.
-    usize::try_from(number(bytes)?).ok().filter(|n| *n <= bytes.len() / 8)
+    usize::try_from(r.u64()?).ok().filter(|n| *n <= r.0.len() / 8)
 }
 
-fn read_shape(bytes: &mut &[u8]) -> Option<Shape> {
-    let mut size = || usize::try_from(number(bytes)?).ok();
+fn read_shape(r: &mut Reader<'_>) -> Option<Shape> {
+    let mut size = || usize::try_from(r.u64()?).ok();
     Some(Shape { rows: size()?, columns: size()? })
 }
 
-fn read_ranges(bytes: &mut &[u8], total: usize) -> Option<Vec<(usize, usize)>> {
-    let count = length(bytes)?;
+fn read_ranges(r: &mut Reader<'_>, total: usize) -> Option<Vec<(usize, usize)>> {
+    let count = length(r)?;
     let mut ranges = Vec::new();
     for _ in 0..count {
-        let (first, end) = (number(bytes)? as usize, number(bytes)? as usize);
+        let (first, end) = (r.u64()? as usize, r.u64()? as usize);
         let after = ranges.last().is_none_or(|(_, last)| first > *last);
         if first >= end || end > total || !after {
             return None;
@@ -384,24 +374,24 @@ fn read_ranges(bytes: &mut &[u8], total: usize) -> Option<Vec<(usize, usize)>> {
     Some(ranges)
 }
 
-fn read<C: Real>(bytes: &mut &[u8]) -> Option<Accumulators<C>> {
-    let floats = |bytes: &mut &[u8]| -> Option<Vec<C>> {
-        let count = length(bytes)?;
-        (0..count).map(|_| Some(C::from_f64(f64::from_bits(number(bytes)?)))).collect()
+fn read<C: Real>(r: &mut Reader<'_>) -> Option<Accumulators<C>> {
+    let floats = |r: &mut Reader<'_>| -> Option<Vec<C>> {
+        let count = length(r)?;
+        (0..count).map(|_| Some(C::from_f64(f64::from_bits(r.u64()?)))).collect()
     };
-    match number(bytes)? {
+    match r.u64()? {
         0 => {
             let mut nodes = BTreeMap::new();
-            for _ in 0..length(bytes)? {
-                let first = number(bytes)?;
-                let height = u32::try_from(number(bytes)?).ok().filter(|h| *h < 64)?;
-                nodes.insert(first, (height, floats(bytes)?));
+            for _ in 0..length(r)? {
+                let first = r.u64()?;
+                let height = u32::try_from(r.u64()?).ok().filter(|h| *h < 64)?;
+                nodes.insert(first, (height, floats(r)?));
             }
             Some(Accumulators::Sums(nodes))
         }
         1 => {
-            let values = floats(bytes)?;
-            let indices = (0..values.len()).map(|_| number(bytes).map(u64::cast_signed));
+            let values = floats(r)?;
+            let indices = (0..values.len()).map(|_| r.i64());
             Some(Accumulators::Selected(values, indices.collect::<Option<_>>()?))
         }
         _ => None,

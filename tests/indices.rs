@@ -2,30 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "common/kept.rs"]
+mod kept;
+
 use genred::eval::{self, Matrix, Task};
 use genred::formula::{Category, typing};
-use genred::{Accumulate, Array, Backend, Element, Float, Genred, Kernel, Ranges, Reduction, View};
+use genred::{Accumulate, Array, Backend, Element, Float, Genred, Ranges, Reduction, View};
+use kept::{ALIASES, FORMULA, Points, REDUCTIONS, agree, compile};
 use std::sync::Arc;
 
-const REDUCTIONS: [Reduction; 13] = [
-    Reduction::Sum,
-    Reduction::LogSumExp,
-    Reduction::SumSoftMaxWeight,
-    Reduction::MaxSumShiftExp,
-    Reduction::Min,
-    Reduction::Max,
-    Reduction::ArgMin,
-    Reduction::ArgMax,
-    Reduction::MinArgMin,
-    Reduction::MaxArgMax,
-    Reduction::KMin(3),
-    Reduction::ArgKMin(3),
-    Reduction::KMinArgKMin(3),
-];
 const ENGINES: [Backend; 4] = [Backend::Clif, Backend::Avx2, Backend::Avx512, Backend::Eval];
-const ALIASES: [&str; 3] = ["x = Vi(2)", "y = Vj(2)", "g = Pm(1)"];
-const FORMULA: &str = "SqDist(x, y) - g * y[0]";
-const WEIGHT: &str = "y * g";
 
 type Pair = fn(usize, usize) -> bool;
 /// Conditions as text and as code.
@@ -45,65 +31,14 @@ fn points<T: Element>(count: usize, seed: usize) -> Vec<T> {
     (0..count * 2).map(|k| T::from_f64(value(k))).collect()
 }
 
-fn compile<T: Element>(genred: Genred<T>, backend: Backend) -> Option<Kernel<T>> {
-    match genred.backend(backend).compile() {
-        Ok(kernel) => Some(kernel),
-        // A machine without these vectors; Cranelift and the interpreter are everywhere.
-        Err(error) if error.is_device() && matches!(backend, Backend::Avx2 | Backend::Avx512) => {
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
-}
-
 fn genred<T: Element>(reduction: Reduction, rows: Category, conditions: &[&str]) -> Genred<T> {
-    let weighted = reduction == Reduction::SumSoftMaxWeight;
-    let dim = reduction.output_dim(1, weighted.then_some(2));
-    let vector = if rows == Category::I { "Vi" } else { "Vj" };
-    let mut genred = Genred::<T>::reduction(reduction, FORMULA)
-        .output(format!("a = {vector}({dim})"))
-        .aliases(ALIASES);
-    if weighted {
-        genred = genred.weight(WEIGHT);
-    }
+    let genred = kept::genred(reduction, rows);
     conditions.iter().fold(genred, |genred, condition| genred.keep(*condition))
 }
 
-/// The oracle, without any condition, on one row and the columns that it keeps; indices among all columns.
-fn row(
-    (reduction, rows): (Reduction, Category),
-    (x, y): (&[f64], &[f64]),
-    row: usize,
-    keeps: impl Fn(usize, usize) -> bool,
-) -> (Vec<f64>, Vec<i64>) {
-    let weighted = reduction == Reduction::SumSoftMaxWeight;
-    let formula = typing::formula(FORMULA, weighted.then_some(WEIGHT), &ALIASES).unwrap();
-    let (own, other) = if rows == Category::I { (x, y) } else { (y, x) };
-    let takes = |c: &usize| if rows == Category::I { keeps(row, *c) } else { keeps(*c, row) };
-    let kept: Vec<usize> = (0..other.len() / 2).filter(takes).collect();
-    let one = Matrix::new(1, 2, own[row * 2..][..2].to_vec());
-    let many = kept.iter().flat_map(|c| other[c * 2..][..2].to_vec()).collect();
-    let many = Matrix::new(kept.len(), 2, many);
-    let g = Matrix::new(1, 1, vec![0.5]);
-    let (m, n) = if rows == Category::I { (1, kept.len()) } else { (kept.len(), 1) };
-    let inputs = if rows == Category::I { [one, many, g] } else { [many, one, g] };
-    let task =
-        Task { formula: &formula, rows, reduction, float: Float::F64, inputs: &inputs, m, n };
-    let outcome = eval::reduce(&task);
-    let indices = outcome.indices.map(|i| i.values).unwrap_or_default();
-    let global = |place: i64| usize::try_from(place).map_or(-1, |place| kept[place] as i64);
-    (outcome.values.values, indices.into_iter().map(global).collect())
-}
-
-fn agree(found: f64, expected: f64) -> bool {
-    found == expected
-        || (found.is_nan() && expected.is_nan())
-        || (found - expected).abs() <= 4e-6 * expected.abs().max(1.0)
-}
-
 fn compare<T: Element>((m, n): (usize, usize), conditions: &[(&str, Pair)], engines: &[Backend]) {
-    let (x, y, g) = (points::<T>(m, 1), points::<T>(n, 2), [T::from_f64(0.5)]);
-    let wide = (points::<f64>(m, 1), points::<f64>(n, 2));
+    let (x, y, g) = (points::<T>(m, 1), points::<T>(n, 2), [T::from_f64(kept::G)]);
+    let points = Points { x: &points::<f64>(m, 1), y: &points::<f64>(n, 2) };
     let args = [View::new(&x, m, 2).unwrap(), View::new(&y, n, 2).unwrap(), View::vector(&g)];
     // Blocks in which conditions hold partly, too.
     let ranges = Ranges::from_mask(
@@ -141,21 +76,10 @@ fn compare<T: Element>((m, n): (usize, usize), conditions: &[(&str, Pair)], engi
                     }
                 };
                 for ranged in [false, true] {
-                    let (values, indices) = run(ranged);
-                    for r in 0..values.rows() {
-                        let keeps = |i: usize, j: usize| keeps(i, j) && (!ranged || in_block(i, j));
-                        let (expected, at) = row((reduction, rows), (&wide.0, &wide.1), r, keeps);
-                        let place = format!(
-                            "{text}: {reduction:?} {rows:?} {backend:?} ranged {ranged} row {r}"
-                        );
-                        for (found, expected) in values.row(r).iter().zip(&expected) {
-                            let found = found.to_f64();
-                            assert!(agree(found, *expected), "{place}: {found}, not {expected}");
-                        }
-                        if let Some(indices) = &indices {
-                            assert_eq!(indices.row(r), at, "{place}");
-                        }
-                    }
+                    let keeps = |i: usize, j: usize| keeps(i, j) && (!ranged || in_block(i, j));
+                    let place =
+                        format!("{text}: {reduction:?} {rows:?} {backend:?} ranged {ranged}");
+                    points.check((reduction, rows), &run(ranged), keeps, &place);
                 }
             }
         }

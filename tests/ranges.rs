@@ -2,32 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use genred::eval::{self, Matrix, Task};
-use genred::formula::{Category, typing};
-use genred::{
-    Backend, Element, Float, Genred, Kernel, RangeArrays, Ranges, Reduction, View, cluster,
-};
+#[path = "common/kept.rs"]
+mod kept;
+
+use genred::formula::Category;
+use genred::{Backend, Element, Genred, RangeArrays, Ranges, Reduction, View, cluster};
+use kept::{ALIASES, FORMULA, Points, REDUCTIONS, compile};
 use std::sync::Arc;
-
-const REDUCTIONS: [Reduction; 13] = [
-    Reduction::Sum,
-    Reduction::LogSumExp,
-    Reduction::SumSoftMaxWeight,
-    Reduction::MaxSumShiftExp,
-    Reduction::Min,
-    Reduction::Max,
-    Reduction::ArgMin,
-    Reduction::ArgMax,
-    Reduction::MinArgMin,
-    Reduction::MaxArgMax,
-    Reduction::KMin(3),
-    Reduction::ArgKMin(3),
-    Reduction::KMinArgKMin(3),
-];
-
-const ALIASES: [&str; 3] = ["x = Vi(2)", "y = Vj(2)", "g = Pm(1)"];
-const FORMULA: &str = "SqDist(x, y) - g * y[0]";
-const WEIGHT: &str = "y * g";
 
 struct Random(u64);
 
@@ -84,64 +65,14 @@ impl Case {
         let cluster = |offsets: &[usize], p: usize| offsets.iter().rposition(|o| *o <= p).unwrap();
         self.mask[cluster(&self.i, i) * (self.j.len() - 1) + cluster(&self.j, j)]
     }
-
-    /// The oracle on one row and the columns that it keeps; indices among all columns.
-    fn row(&self, reduction: Reduction, rows: Category, row: usize) -> (Vec<f64>, Vec<i64>) {
-        let weighted = reduction == Reduction::SumSoftMaxWeight;
-        let formula = typing::formula(FORMULA, weighted.then_some(WEIGHT), &ALIASES).unwrap();
-        let (own, other) =
-            if rows == Category::I { (&self.x, &self.y) } else { (&self.y, &self.x) };
-        let kept: Vec<usize> = (0..other.len() / 2)
-            .filter(|c| if rows == Category::I { self.keeps(row, *c) } else { self.keeps(*c, row) })
-            .collect();
-        let one = Matrix::new(1, 2, own[row * 2..][..2].to_vec());
-        let many = kept.iter().flat_map(|c| other[c * 2..][..2].to_vec()).collect();
-        let many = Matrix::new(kept.len(), 2, many);
-        let g = Matrix::new(1, 1, vec![0.5]);
-        let (m, n) = if rows == Category::I { (1, kept.len()) } else { (kept.len(), 1) };
-        let inputs = if rows == Category::I { [one, many, g] } else { [many, one, g] };
-        let task =
-            Task { formula: &formula, rows, reduction, float: Float::F64, inputs: &inputs, m, n };
-        let outcome = eval::reduce(&task);
-        let indices = outcome.indices.map(|i| i.values).unwrap_or_default();
-        let global = |place: i64| usize::try_from(place).map_or(-1, |place| kept[place] as i64);
-        (outcome.values.values, indices.into_iter().map(global).collect())
-    }
-}
-
-fn kernel<T: Element>(reduction: Reduction, rows: Category, backend: Backend) -> Option<Kernel<T>> {
-    let weighted = reduction == Reduction::SumSoftMaxWeight;
-    let dim = reduction.output_dim(1, weighted.then_some(2));
-    let vector = if rows == Category::I { "Vi" } else { "Vj" };
-    let mut genred = Genred::<T>::reduction(reduction, FORMULA)
-        .output(format!("a = {vector}({dim})"))
-        .aliases(ALIASES)
-        .backend(backend);
-    if weighted {
-        genred = genred.weight(WEIGHT);
-    }
-    match genred.compile() {
-        Ok(kernel) => Some(kernel),
-        // A machine without these vectors; Cranelift and the interpreter are everywhere.
-        Err(error) if error.is_device() && matches!(backend, Backend::Avx2 | Backend::Avx512) => {
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
 }
 
 fn converted<T: Element>(values: &[f64]) -> Vec<T> {
     values.iter().map(|v| T::from_f64(*v)).collect()
 }
 
-fn agree(found: f64, expected: f64) -> bool {
-    found == expected
-        || (found.is_nan() && expected.is_nan())
-        || (found - expected).abs() <= 4e-6 * expected.abs().max(1.0)
-}
-
 fn compare<T: Element>(case: &Case, backend: Backend) {
-    let (x, y, g) = (converted::<T>(&case.x), converted::<T>(&case.y), [T::from_f64(0.5)]);
+    let (x, y, g) = (converted::<T>(&case.x), converted::<T>(&case.y), [T::from_f64(kept::G)]);
     let args = [
         View::new(&x, case.m(), 2).unwrap(),
         View::new(&y, case.n(), 2).unwrap(),
@@ -150,7 +81,9 @@ fn compare<T: Element>(case: &Case, backend: Backend) {
     let ranges = case.ranges();
     for rows in [Category::I, Category::J] {
         for reduction in REDUCTIONS {
-            let Some(kernel) = kernel::<T>(reduction, rows, backend) else { continue };
+            let Some(kernel) = compile::<T>(kept::genred(reduction, rows), backend) else {
+                continue;
+            };
             let ranged = kernel.with_ranges(&ranges);
             let has_indices = kernel.call_both(&args).is_ok();
             let (values, indices) = if has_indices {
@@ -159,17 +92,9 @@ fn compare<T: Element>(case: &Case, backend: Backend) {
             } else {
                 (ranged.call(&args).unwrap(), None)
             };
-            for row in 0..values.rows() {
-                let (expected, at) = case.row(reduction, rows, row);
-                let place = format!("{reduction:?} {rows:?} {backend:?} row {row}");
-                for (found, expected) in values.row(row).iter().zip(&expected) {
-                    let found = found.to_f64();
-                    assert!(agree(found, *expected), "{place}: {found}, not {expected}");
-                }
-                if let Some(indices) = &indices {
-                    assert_eq!(indices.row(row), at, "{place}");
-                }
-            }
+            let place = format!("{reduction:?} {rows:?} {backend:?}");
+            let points = Points { x: &case.x, y: &case.y };
+            points.check((reduction, rows), &(values, indices), |i, j| case.keeps(i, j), &place);
         }
     }
 }
@@ -205,7 +130,7 @@ fn a_cluster_has_the_bits_of_a_call_on_its_rows_and_columns_alone() {
     let (case, ranges) = large();
     let (x, y, g) = (converted::<f32>(&case.x), converted::<f32>(&case.y), [0.37f32]);
     for reduction in [Reduction::Sum, Reduction::LogSumExp, Reduction::ArgKMin(3)] {
-        let kernel = kernel::<f32>(reduction, Category::I, Backend::Auto).unwrap();
+        let kernel = kept::genred::<f32>(reduction, Category::I).compile().unwrap();
         let args = [view(&x), view(&y), View::vector(&g)];
         let found = kernel.with_ranges(&ranges).call(&args).unwrap();
         for c in 0..4 {

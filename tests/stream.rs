@@ -49,21 +49,7 @@ impl Source<f32> for Far<'_> {
     }
 }
 
-const REDUCTIONS: [Reduction; 13] = [
-    Reduction::Sum,
-    Reduction::LogSumExp,
-    Reduction::SumSoftMaxWeight,
-    Reduction::MaxSumShiftExp,
-    Reduction::Min,
-    Reduction::Max,
-    Reduction::ArgMin,
-    Reduction::ArgMax,
-    Reduction::MinArgMin,
-    Reduction::MaxArgMax,
-    Reduction::KMin(3),
-    Reduction::ArgKMin(2),
-    Reduction::KMinArgKMin(2),
-];
+const REDUCTIONS: [Reduction; 13] = Reduction::all(2);
 
 fn kernel(reduction: Reduction, rows: &str, accumulate: Accumulate) -> Kernel<f32> {
     let weighted = reduction == Reduction::SumSoftMaxWeight;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("span", &[]),
     ("limits", &[]),
+    ("wire", &[]),
     ("dtype", &[]),
     ("error", &["span"]),
     ("syntax", &["error", "limits", "span"]),
@@ -22,8 +23,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("array", &["dtype", "error", "view"]),
     ("batch", &["dtype", "error", "view"]),
     ("cluster", &["array", "dtype", "error", "view"]),
-    ("cpu", &["dtype", "limits", "loops", "reduce", "schedule", "view"]),
-    ("cuda", &["dtype", "error", "limits", "loops", "reduce", "schedule", "view"]),
+    ("cpu", &["dtype", "limits", "loops", "reduce", "schedule", "view", "wire"]),
+    ("cuda", &["dtype", "error", "limits", "loops", "reduce", "schedule", "view", "wire"]),
     ("cache", &["error", "limits"]),
     (
         "engine",
@@ -62,6 +63,8 @@ const UNSAFE: &[&str] = &[
     "src/cache/publish.rs",
     "src/cache/fs.rs",
     "src/cuda/",
+    // A call that is queued on a stream of the caller's.
+    "src/kernel/device.rs",
     "src/bin/genred/map.rs",
     // Kernels by std::arch, the measure of generated code; nothing but `genred bench` and the benches calls them.
     "src/bin/genred/bench/reference/",
@@ -79,7 +82,6 @@ const LONG: &[(&str, &str)] = &[
     ("src/cpu/clif/stages.rs", "six stage functions over one set of cursors"),
     ("src/cpu/launch/sweep.rs", "one recursion over rows, columns and panels"),
     ("src/bin/genred/soak/formula.rs", "one arm a rule of typing"),
-    ("src/cuda/driver.rs", "one binding a function of the driver"),
 ];
 
 struct Source {

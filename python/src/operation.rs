@@ -180,14 +180,17 @@ impl Operation {
             Outputs::Both => {
                 let outs = out.map(results::both).transpose()?;
                 let (values, indices) = released(py, || kernel.call_batch_both(args))?;
-                let first = outs.as_ref().map(|outs| &outs.0);
-                let second = outs.as_ref().map(|outs| &outs.1);
-                let values = results::deliver(py, values, self.columns, first)?;
-                let indices = results::deliver(py, indices, self.columns, second)?;
-                match out {
-                    Some(out) => Ok(out.clone()),
-                    None => Ok(PyTuple::new(py, [values, indices])?.into_any()),
-                }
+                let (Some(out), Some((first, second))) = (out, outs) else {
+                    let values = results::deliver(py, values, self.columns, None)?;
+                    let indices = results::deliver(py, indices, self.columns, None)?;
+                    return Ok(PyTuple::new(py, [values, indices])?.into_any());
+                };
+                // Neither is written before both are known to fit.
+                let mut into = results::borrow_for(&first, &values, self.columns)?;
+                let mut places = results::borrow_for(&second, &indices, self.columns)?;
+                results::copy(&mut into, values.as_slice());
+                results::copy(&mut places, indices.as_slice());
+                Ok(out.clone())
             }
         }
     }

@@ -49,19 +49,31 @@ pub(crate) fn deliver<'py, T: numpy::Element + Copy>(
     columns: Columns,
     out: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let (_, axes) = array.shape().split_last().expect("the last axis is the dim");
-    let shape = columns.shape_after(axes);
     match out {
         None => {
-            let array = ArrayD::from_shape_vec(shape, array.into_vec());
+            let array = ArrayD::from_shape_vec(shape_of(&array, columns), array.into_vec());
             let array = array.expect("there is one number for each place");
             Ok(PyArrayDyn::from_owned_array(py, array).into_any())
         }
         Some(out) => {
-            copy(&mut borrow::<T>(out, &shape)?, array.as_slice());
+            copy(&mut borrow_for(out, &array, columns)?, array.as_slice());
             Ok(out.clone())
         }
     }
+}
+
+/// Borrow `out` for the results of a batch.
+pub(crate) fn borrow_for<'py, T: numpy::Element>(
+    out: &Bound<'py, PyAny>,
+    array: &BatchArray<T>,
+    columns: Columns,
+) -> PyResult<PyReadwriteArrayDyn<'py, T>> {
+    borrow(out, &shape_of(array, columns))
+}
+
+fn shape_of<T>(array: &BatchArray<T>, columns: Columns) -> Vec<usize> {
+    let (_, axes) = array.shape().split_last().expect("the last axis is the dim");
+    columns.shape_after(axes)
 }
 
 /// The array as NumPy's own; the numbers are not copied.

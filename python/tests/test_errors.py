@@ -106,6 +106,25 @@ def test_out_that_does_not_fit():
     refused(genred.DTypeError, "array of int64", op, X, Y, out=np.empty((4, 3)))
 
 
+@pytest.mark.parametrize("batch", [(), (2,)])
+def test_no_out_is_written_before_all_are_checked(batch):
+    op = Genred("x - y", XY, "Min_ArgMin", axis=1)
+    x = np.ones((*batch, 4, 3))
+
+    def untouched(error, text, first, second):
+        first[...], second[...] = 7, 7
+        before = first.copy(), second.copy()
+        refused(error, text, op, x, Y, out=(first, second))
+        assert (first == before[0]).all()
+        assert (second == before[1]).all()
+
+    values, indices = np.empty(x.shape), np.empty(x.shape, np.int64)
+    untouched(genred.DTypeError, "array of int64", values, np.empty(x.shape))
+    untouched(genred.ShapeError, "`out` has shape", values, indices[..., :1])
+    untouched(genred.ShapeError, "`out` has shape", values[..., :1], indices)
+    untouched(genred.UsageError, "shares memory", values, values.view(np.int64))
+
+
 def test_what_is_not_there():
     op = Genred("x - y", XY, axis=1)
     refused(genred.DeviceError, "KeOps' ways to run on a device", op, X, Y, backend="GPU_1D")

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from genred.numpy import Genred
+from genred.numpy import Genred, Vi, Vj
 
 XY = ["x = Vi(3)", "y = Vj(3)"]
 
@@ -51,6 +51,22 @@ def test_tensors_are_lent():
     x, y = np.random.default_rng(1).normal(size=(4, 3)), np.ones((3, 5)).T
     op = Genred("SqDist(x, y)", XY, axis=1)
     assert (op(Tensor(x), Tensor(y)) == op(x, y)).all()
+
+
+def test_tensors_of_another_library_are_lent():
+    """The smallest one that speaks DLPack: its tensors are no arrays, and cannot be converted by NumPy's own protocol."""
+    tvm_ffi = pytest.importorskip("tvm_ffi")
+    x, y = np.random.default_rng(1).normal(size=(4, 3)), np.random.default_rng(2).normal(size=(5, 3))
+    tensors = [tvm_ffi.from_dlpack(array) for array in (x, y)]
+    assert not any(isinstance(tensor, np.ndarray) or hasattr(tensor, "__array__") for tensor in tensors)
+    wanted = ((x[:, None] - y) ** 2).sum((1, 2))[:, None]
+    op = Genred("SqDist(x, y)", XY, axis=1)
+    assert np.allclose(op(*tensors), wanted, rtol=1e-14)
+    # What is read is the library's own memory.
+    x *= 2
+    wanted = ((x[:, None] - y) ** 2).sum((1, 2))[:, None]
+    assert np.allclose(op(*tensors), wanted, rtol=1e-14)
+    assert np.allclose(Vi(tensors[0]).sqdist(Vj(tensors[1])).sum(axis=1), wanted, rtol=1e-14)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")

@@ -4,9 +4,10 @@
 //! NVRTC is looked for, but not loaded, to find an entry: its version is read off file names. A process whose kernels are on
 //! disk never loads it, and does not even need it installed.
 
-use super::lower_for;
+use super::{Choice, lower_for};
 use crate::cache::{self, Cache, Fields, Key, Kind, Origin, Raw, key};
 use crate::cpu::artifact::Notes;
+use crate::cuda::floor::PairWork;
 use crate::cuda::nvrtc::{Arch, KNOWN, Nvrtc, Version};
 use crate::cuda::{self, Emitted, Launcher, Math, Request, artifact, device};
 use crate::engine::{Compiled, Engine, Plan};
@@ -24,13 +25,13 @@ pub(crate) const NAME: &str = "cuda";
 ///
 /// # Errors
 /// `Device` if the program needs more of a thread or a block than devices have.
-pub(super) fn emit(plan: &Plan, lanes: Lanes) -> Result<Emitted, Error> {
+fn emit(plan: &Plan, math: Math, lanes: Lanes) -> Result<Emitted, Error> {
     let request = Request {
         reduction: plan.reduction,
         dim: plan.formula.root_dim(0),
         stored: plan.stored,
         lanes,
-        math: Math::Accurate,
+        math,
     };
     request.emit(&lower_for(plan, Functions::Intrinsic, true)?)
 }
@@ -80,17 +81,19 @@ pub(super) fn shown(plan: &Plan, lanes: Lanes, asked: &str) -> Key {
 /// `Device`: no driver, no device, or none of NVRTC and a kernel on disk.
 pub(super) fn obtain(
     plan: &Plan,
-    budget: Option<u64>,
+    choice: &Choice,
     lanes: Lanes,
     cache: &Cache,
 ) -> Result<(Arc<Compiled>, Origin), Error> {
-    let shared = key(plan, lanes, None, &budget.map_or(String::new(), |b| format!("memory {b}")));
+    let (budget, math) = (choice.device_memory, choice.math);
+    let memory = budget.map_or(String::new(), |b| format!("memory {b} "));
+    let shared = key(plan, lanes, None, &format!("{memory}{math:?}"));
     let raw = Raw::new().bytes(shared.digest());
     cache.once(&raw, &shared, || {
         let devices = device::chosen()?;
         let accept = |bytes: &[u8]| load(bytes, &devices, budget);
         let first = devices[0].info();
-        let emitted = emit(plan, lanes)?;
+        let emitted = emit(plan, math, lanes)?;
         let options = emitted.options.join(" ");
         let (arch, newest) = (first.arch, first.driver);
         let keyed = |version| key(plan, lanes, Some((arch, version)), &options);
@@ -134,9 +137,17 @@ fn load(
     Ok(Compiled { engine: Engine::Cuda(launcher), notes, bytes: cubin.bytes.len() })
 }
 
+/// The operations of a pair.
+///
+/// # Errors
+/// `Limit` if the program is too large.
+pub(crate) fn work(plan: &Plan) -> Result<PairWork, Error> {
+    Ok(PairWork::of(&lower_for(plan, Functions::Intrinsic, true)?.program))
+}
+
 /// The text of stage `cuda`.
-pub(super) fn source(plan: &Plan, lanes: Lanes) -> String {
-    match emit(plan, lanes) {
+pub(super) fn source(plan: &Plan, math: Math, lanes: Lanes) -> String {
+    match emit(plan, math, lanes) {
         Ok(emitted) => {
             let options = emitted.options.join(" ");
             format!("// {}\n// nvrtc {options}\n{}", emitted.layout.tiling, emitted.source)

@@ -10,6 +10,7 @@ use crate::limits;
 use crate::loops::keep::{Keep, Part, Sign};
 use crate::loops::program::Space;
 use crate::schedule::{Lanes, Schedule};
+use crate::wire::{Reader, Writer};
 
 /// Alignment of the code within the artifact, and of the artifact itself.
 const ALIGNMENT: usize = 64;
@@ -30,7 +31,7 @@ pub struct Notes {
 
 /// The bytes of a kernel.
 pub fn encode(code: &Code, layout: &Layout, notes: &Notes) -> Vec<u8> {
-    let mut w = Writer(Vec::new());
+    let mut w = Writer::default();
     w.u32(super::ARGS_ABI);
     w.text(&notes.engine);
     w.u32(notes.refusals.len() as u32);
@@ -75,7 +76,7 @@ pub fn encode(code: &Code, layout: &Layout, notes: &Notes) -> Vec<u8> {
         w.u64(factor.cast_unsigned());
         w.u64(offset.cast_unsigned());
     }
-    w.keep(layout.keep.as_ref());
+    write_keep(&mut w, layout.keep.as_ref());
     w.u32(code.bytes.len() as u32);
     w.0.resize(w.0.len().next_multiple_of(ALIGNMENT), 0);
     w.0.extend(&code.bytes);
@@ -111,10 +112,10 @@ pub fn decode(bytes: &[u8]) -> Option<(Code, Layout, Notes)> {
     let identity = r.u32()?;
     let identity = (0..identity).map(|_| Some(f64::from_bits(r.u64()?))).collect::<Option<_>>()?;
     let inputs = r.u32()?;
-    let inputs = (0..inputs).map(|_| r.input()).collect::<Option<_>>()?;
+    let inputs = (0..inputs).map(|_| read_input(&mut r)).collect::<Option<_>>()?;
     let indices = r.u32()?;
-    let indices = (0..indices).map(|_| r.index()).collect::<Option<_>>()?;
-    let keep = r.keep()?;
+    let indices = (0..indices).map(|_| read_index(&mut r)).collect::<Option<_>>()?;
+    let keep = read_keep(&mut r)?;
     let len = r.u32()? as usize;
     let start = (bytes.len() - r.0.len()).next_multiple_of(ALIGNMENT);
     let code = bytes.get(start..)?;
@@ -130,122 +131,68 @@ pub fn decode(bytes: &[u8]) -> Option<(Code, Layout, Notes)> {
     sound.then_some((code, layout, notes))
 }
 
-struct Writer(Vec<u8>);
-
-impl Writer {
-    fn u32(&mut self, value: u32) {
-        self.0.extend(value.to_le_bytes());
-    }
-
-    fn u64(&mut self, value: u64) {
-        self.0.extend(value.to_le_bytes());
-    }
-
-    /// The number of parts, 0 for no condition, and each part: what it is, and its numbers.
-    fn keep(&mut self, keep: Option<&Keep>) {
-        let parts = keep.map_or(&[][..], Keep::parts);
-        self.u32(parts.len() as u32);
-        for part in parts {
-            let (what, numbers) = match *part {
-                Part::Always(holds) => (0, [i64::from(holds), 0, 0]),
-                Part::Both(a, b) => (1, [i64::from(a), i64::from(b), 0]),
-                Part::Either(a, b) => (2, [i64::from(a), i64::from(b), 0]),
-                Part::Compare { sign, row, column, offset } => {
-                    let sign = SIGNS.iter().position(|known| *known == sign).unwrap_or(0);
-                    (3 + sign as u32, [row, column, offset])
-                }
-            };
-            self.u32(what);
-            numbers.iter().for_each(|n| self.u64(n.cast_unsigned()));
-        }
-    }
-
-    fn text(&mut self, text: &str) {
-        self.u32(text.len() as u32);
-        self.0.extend(text.as_bytes());
+/// The number of parts, 0 for no condition, and each part: what it is, and its numbers.
+fn write_keep(w: &mut Writer, keep: Option<&Keep>) {
+    let parts = keep.map_or(&[][..], Keep::parts);
+    w.u32(parts.len() as u32);
+    for part in parts {
+        let (what, numbers) = match *part {
+            Part::Always(holds) => (0, [i64::from(holds), 0, 0]),
+            Part::Both(a, b) => (1, [i64::from(a), i64::from(b), 0]),
+            Part::Either(a, b) => (2, [i64::from(a), i64::from(b), 0]),
+            Part::Compare { sign, row, column, offset } => {
+                let sign = SIGNS.iter().position(|known| *known == sign).unwrap_or(0);
+                (3 + sign as u32, [row, column, offset])
+            }
+        };
+        w.u32(what);
+        numbers.iter().for_each(|n| w.u64(n.cast_unsigned()));
     }
 }
 
-struct Reader<'a>(&'a [u8]);
-
-impl Reader<'_> {
-    fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*head)
+fn read_keep(r: &mut Reader<'_>) -> Option<Option<Keep>> {
+    let count = r.u32()?;
+    if count == 0 {
+        return Some(None);
     }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.bytes().map(u32::from_le_bytes)
+    let mut parts = Vec::new();
+    for _ in 0..count {
+        let what = r.u32()?;
+        let numbers = [r.i64()?, r.i64()?, r.i64()?];
+        let [a, b] = [numbers[0], numbers[1]].map(|n| u32::try_from(n).ok());
+        parts.push(match what {
+            0 => Part::Always(numbers[0] != 0),
+            1 => Part::Both(a?, b?),
+            2 => Part::Either(a?, b?),
+            _ => {
+                let sign = *SIGNS.get(what as usize - 3)?;
+                let [row, column, offset] = numbers;
+                Part::Compare { sign, row, column, offset }
+            }
+        });
     }
+    Keep::of_parts(parts).map(Some)
+}
 
-    fn u64(&mut self) -> Option<u64> {
-        self.bytes().map(u64::from_le_bytes)
-    }
+fn read_index(r: &mut Reader<'_>) -> Option<IndexSlot> {
+    let space = match r.u32()? {
+        2 => Space::Row,
+        3 => Space::Col,
+        _ => return None,
+    };
+    Some(IndexSlot { space, base: r.u32()?, factor: r.i64()?, offset: r.i64()? })
+}
 
-    fn text(&mut self) -> Option<String> {
-        let len = self.u32()? as usize;
-        let (text, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        String::from_utf8(text.to_vec()).ok()
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u32; N]> {
-        let mut fields = [0; N];
-        for field in &mut fields {
-            *field = self.u32()?;
-        }
-        Some(fields)
-    }
-
-    fn i64(&mut self) -> Option<i64> {
-        self.u64().map(u64::cast_signed)
-    }
-
-    fn index(&mut self) -> Option<IndexSlot> {
-        let space = match self.u32()? {
-            2 => Space::Row,
-            3 => Space::Col,
-            _ => return None,
-        };
-        Some(IndexSlot { space, base: self.u32()?, factor: self.i64()?, offset: self.i64()? })
-    }
-
-    fn keep(&mut self) -> Option<Option<Keep>> {
-        let count = self.u32()?;
-        if count == 0 {
-            return Some(None);
-        }
-        let mut parts = Vec::new();
-        for _ in 0..count {
-            let what = self.u32()?;
-            let numbers = [self.i64()?, self.i64()?, self.i64()?];
-            let [a, b] = [numbers[0], numbers[1]].map(|n| u32::try_from(n).ok());
-            parts.push(match what {
-                0 => Part::Always(numbers[0] != 0),
-                1 => Part::Both(a?, b?),
-                2 => Part::Either(a?, b?),
-                _ => {
-                    let sign = *SIGNS.get(what as usize - 3)?;
-                    let [row, column, offset] = numbers;
-                    Part::Compare { sign, row, column, offset }
-                }
-            });
-        }
-        Keep::of_parts(parts).map(Some)
-    }
-
-    fn input(&mut self) -> Option<Option<Input>> {
-        let [space, base, dim] = self.array()?;
-        let space = match space {
-            0 => return Some(None),
-            1 => Space::Param,
-            2 => Space::Row,
-            3 => Space::Col,
-            _ => return None,
-        };
-        Some(Some(Input { space, base, dim }))
-    }
+fn read_input(r: &mut Reader<'_>) -> Option<Option<Input>> {
+    let [space, base, dim] = r.array()?;
+    let space = match space {
+        0 => return Some(None),
+        1 => Space::Param,
+        2 => Space::Row,
+        3 => Space::Col,
+        _ => return None,
+    };
+    Some(Some(Input { space, base, dim }))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::tiling::{Kept, Tiling};
 use crate::dtype::{DType, Float};
 use crate::limits;
 use crate::loops::program::Space;
+use crate::wire::{Reader, Writer};
 
 /// A kernel of a device.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +24,7 @@ pub struct Cubin {
 pub fn encode(cubin: &Cubin) -> Vec<u8> {
     let Layout { float, stored, tiling, kept, param, row, col, partial, out, parts, inputs } =
         &cubin.layout;
-    let mut w = Writer(Vec::new());
+    let mut w = Writer::default();
     w.u32(ARGS_ABI);
     w.u32(float.bytes() as u32);
     w.u32(stored.bytes() as u32);
@@ -83,7 +84,7 @@ pub fn decode(bytes: &[u8]) -> Option<Cubin> {
     };
     let (partial, out) = (r.u64()?, r.u64()?);
     let count = r.u32()?;
-    let inputs = (0..count).map(|_| r.input()).collect::<Option<_>>()?;
+    let inputs = (0..count).map(|_| read_input(&mut r)).collect::<Option<_>>()?;
     let len = r.u32()? as usize;
     let sound = r.0.len() == len
         && len <= limits::CODE_BYTES
@@ -99,54 +100,16 @@ pub fn decode(bytes: &[u8]) -> Option<Cubin> {
 /// Slots of a row beyond any that a formula can have.
 const MOST_SLOTS: u64 = 4 * (limits::DIM as u64) * (limits::K as u64);
 
-struct Writer(Vec<u8>);
-
-impl Writer {
-    fn u32(&mut self, value: u32) {
-        self.0.extend(value.to_le_bytes());
-    }
-
-    fn u64(&mut self, value: u64) {
-        self.0.extend(value.to_le_bytes());
-    }
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl Reader<'_> {
-    fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*head)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.bytes().map(u32::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.bytes().map(u64::from_le_bytes)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u32; N]> {
-        let mut fields = [0; N];
-        for field in &mut fields {
-            *field = self.u32()?;
-        }
-        Some(fields)
-    }
-
-    fn input(&mut self) -> Option<Option<Input>> {
-        let [space, dim] = self.array()?;
-        let space = match space {
-            0 => return Some(None),
-            1 => Space::Param,
-            2 => Space::Row,
-            3 => Space::Col,
-            _ => return None,
-        };
-        Some(Some(Input { space, dim }))
-    }
+fn read_input(r: &mut Reader<'_>) -> Option<Option<Input>> {
+    let [space, dim] = r.array()?;
+    let space = match space {
+        0 => return Some(None),
+        1 => Space::Param,
+        2 => Space::Row,
+        3 => Space::Col,
+        _ => return None,
+    };
+    Some(Some(Input { space, dim }))
 }
 
 #[cfg(test)]

@@ -20,13 +20,15 @@ pub struct DeviceInfo {
     pub memory: usize,
     /// Number of its multiprocessors.
     pub multiprocessors: u32,
+    /// Their highest clock, in kHz.
+    pub clock_khz: u32,
     /// The newest CUDA version that its driver takes.
     pub driver: Version,
 }
 
 impl fmt::Display for DeviceInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let DeviceInfo { ordinal, name, arch, memory, multiprocessors, driver } = self;
+        let DeviceInfo { ordinal, name, arch, memory, multiprocessors, driver, .. } = self;
         let gib = *memory as f64 / f64::from(1 << 30);
         write!(
             f,

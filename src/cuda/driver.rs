@@ -16,6 +16,12 @@ use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::Arc;
 
+mod memory;
+mod stream;
+
+pub(super) use memory::{Memory, Pinned};
+pub(super) use stream::{Event, Stream};
+
 functions! {
     /// The driver's interface of CUDA 11.
     Functions {
@@ -78,6 +84,7 @@ const FORWARD_COMPATIBILITY: c_int = 804;
 /// The oldest driver whose binaries and functions are used.
 const OLDEST: Version = Version { major: 11, minor: 2 };
 
+const CLOCK: c_int = 13;
 const MULTIPROCESSORS: c_int = 16;
 const CAPABILITY_MAJOR: c_int = 75;
 const CAPABILITY_MINOR: c_int = 76;
@@ -164,6 +171,11 @@ impl Driver {
         Ok(driver)
     }
 
+    /// The library, by the path or the name that it was found by.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The newest CUDA version whose binaries it takes.
     pub fn version(&self) -> Version {
         self.version
@@ -216,9 +228,9 @@ impl Driver {
             Arch { major: attribute(CAPABILITY_MAJOR)?, minor: attribute(CAPABILITY_MINOR)? };
         // SAFETY: the driver terminated the text, which was zeroed besides.
         let name = unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned();
-        let multiprocessors = attribute(MULTIPROCESSORS)?;
-        let info =
-            DeviceInfo { ordinal, name, arch, memory, multiprocessors, driver: self.version };
+        let (multiprocessors, clock_khz) = (attribute(MULTIPROCESSORS)?, attribute(CLOCK)?);
+        let driver = self.version;
+        let info = DeviceInfo { ordinal, name, arch, memory, multiprocessors, clock_khz, driver };
         Ok((info, device))
     }
 
@@ -297,248 +309,6 @@ impl Device {
         // SAFETY: the pointers are valid.
         self.call("asking for free memory", |f| unsafe { (f.memory_info)(&mut free, &mut total) })?;
         Ok(free)
-    }
-}
-
-/// Memory on a device.
-#[derive(Debug)]
-pub(super) struct Memory {
-    device: Arc<Device>,
-    address: u64,
-    bytes: usize,
-}
-
-impl Memory {
-    pub(super) fn new(device: &Arc<Device>, bytes: usize) -> Result<Memory, Error> {
-        let mut address = 0;
-        // SAFETY: the pointer is valid.
-        let alloc = |f: &Functions| unsafe { (f.memory_alloc)(&mut address, bytes.max(1)) };
-        device.call(&format!("allocating {bytes} bytes on the device"), alloc)?;
-        Ok(Memory { device: Arc::clone(device), address, bytes })
-    }
-
-    pub(super) fn address(&self) -> u64 {
-        self.address
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        // SAFETY: allocated by `new` and freed once; whoever drops it has waited for the work that uses it.
-        let _ = self.device.call("freeing memory", |f| unsafe { (f.memory_free)(self.address) });
-    }
-}
-
-/// Memory of the host that a device copies from and to on its own.
-#[derive(Debug)]
-pub(super) struct Pinned {
-    device: Arc<Device>,
-    data: ptr::NonNull<u8>,
-    bytes: usize,
-}
-
-// SAFETY: it is owned memory like a Vec's.
-unsafe impl Send for Pinned {}
-// SAFETY: as above.
-unsafe impl Sync for Pinned {}
-
-impl Pinned {
-    pub(super) fn new(device: &Arc<Device>, bytes: usize) -> Result<Pinned, Error> {
-        let bytes = bytes.max(1);
-        let mut data = ptr::null_mut();
-        // SAFETY: the pointer is valid.
-        let alloc = |f: &Functions| unsafe { (f.pinned_alloc)(&mut data, bytes, 0) };
-        device.call(&format!("allocating {bytes} bytes of pinned memory"), alloc)?;
-        let data = ptr::NonNull::new(data.cast::<u8>());
-        let data = data.ok_or_else(|| device_error("CUDA gave no pinned memory"))?;
-        // SAFETY: `bytes` bytes were allocated; they are made initialised before anybody can read them.
-        unsafe { data.as_ptr().write_bytes(0, bytes) };
-        Ok(Pinned { device: Arc::clone(device), data, bytes })
-    }
-
-    pub(super) fn as_slice(&self) -> &[u8] {
-        // SAFETY: allocated with this length and initialised.
-        unsafe { std::slice::from_raw_parts(self.data.as_ptr(), self.bytes) }
-    }
-
-    pub(super) fn as_mut_slice(&mut self) -> &mut [u8] {
-        // SAFETY: as above, and borrowed exclusively.
-        unsafe { std::slice::from_raw_parts_mut(self.data.as_ptr(), self.bytes) }
-    }
-}
-
-impl Drop for Pinned {
-    fn drop(&mut self) {
-        let data = self.data.as_ptr().cast();
-        // SAFETY: allocated by `new` and freed once; copies have been waited for.
-        let _ = self.device.call("freeing pinned memory", |f| unsafe { (f.pinned_free)(data) });
-    }
-}
-
-/// A queue of work of a device: of this crate's, or of somebody else's.
-#[derive(Debug)]
-pub(super) struct Stream {
-    device: Arc<Device>,
-    handle: Handle,
-    owned: bool,
-}
-
-impl Stream {
-    pub(super) fn new(device: &Arc<Device>) -> Result<Stream, Error> {
-        let mut handle = NULL;
-        // SAFETY: the pointer is valid.
-        let create = |f: &Functions| unsafe { (f.stream_create)(&mut handle, NON_BLOCKING) };
-        device.call("making a stream", create)?;
-        Ok(Stream { device: Arc::clone(device), handle, owned: true })
-    }
-
-    /// A stream of somebody else's: a `CUstream` as a number, 0 for the default one.
-    ///
-    /// # Safety
-    /// It must be a stream of the device's primary context that lives as long as the value.
-    pub(super) unsafe fn borrowed(device: &Arc<Device>, stream: usize) -> Stream {
-        Stream { device: Arc::clone(device), handle: Handle(stream as *mut c_void), owned: false }
-    }
-
-    pub(super) fn synchronize(&self) -> Result<(), Error> {
-        // SAFETY: the stream is alive.
-        self.device.call("running a kernel", |f| unsafe { (f.stream_synchronize)(self.handle) })
-    }
-
-    /// Queue a copy to the device.
-    ///
-    /// # Safety
-    /// `from` must stay as it is until the stream has done this, and `to .. to + from.len()` must be memory of the device.
-    pub(super) unsafe fn upload(&self, to: u64, from: &[u8]) -> Result<(), Error> {
-        let (data, len) = (from.as_ptr().cast(), from.len());
-        // SAFETY: the caller vouches for both ends.
-        self.device
-            .call("copying to the device", |f| unsafe { (f.upload)(to, data, len, self.handle) })
-    }
-
-    /// Queue a copy from the device.
-    ///
-    /// # Safety
-    /// `to` must not be touched until the stream has done this, and `from .. from + to.len()` must be memory of the device.
-    pub(super) unsafe fn download(&self, to: &mut [u8], from: u64) -> Result<(), Error> {
-        let (data, len) = (to.as_mut_ptr().cast(), to.len());
-        // SAFETY: the caller vouches for both ends.
-        self.device.call("copying from the device", |f| unsafe {
-            (f.download)(data, from, len, self.handle)
-        })
-    }
-
-    /// Let what is queued from now on wait for an event.
-    pub(super) fn wait(&self, event: &Event) -> Result<(), Error> {
-        // SAFETY: both are alive; the driver keeps the event's state that is waited for.
-        self.device
-            .call("ordering streams", |f| unsafe { (f.stream_wait)(self.handle, event.handle, 0) })
-    }
-
-    /// Queue a kernel.
-    ///
-    /// # Safety
-    /// `arguments` must be what the kernel takes: its pointers must be memory of the device that is large enough.
-    pub(super) unsafe fn launch(
-        &self,
-        function: Handle,
-        grid: [u32; 3],
-        threads: u32,
-        arguments: &[u64],
-    ) -> Result<(), Error> {
-        // The kernel has one parameter, a structure of 8-byte fields; the driver copies it before it returns.
-        let mut parameters = [arguments.as_ptr().cast_mut().cast::<c_void>()];
-        let [x, y, z] = grid;
-        self.device.call("starting a kernel", |f| {
-            // SAFETY: the function is alive with its module; the caller vouches for the arguments.
-            unsafe {
-                (f.launch)(
-                    function,
-                    x,
-                    y,
-                    z,
-                    threads,
-                    1,
-                    1,
-                    0,
-                    self.handle,
-                    parameters.as_mut_ptr(),
-                    ptr::null_mut(),
-                )
-            }
-        })
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        if self.owned {
-            // SAFETY: made by `new` and destroyed once; the driver finishes queued work first.
-            let _ = self
-                .device
-                .call("destroying a stream", |f| unsafe { (f.stream_destroy)(self.handle) });
-        }
-    }
-}
-
-/// A point in a stream.
-#[derive(Debug)]
-pub(super) struct Event {
-    device: Arc<Device>,
-    handle: Handle,
-}
-
-impl Event {
-    /// An event that only orders work.
-    pub(super) fn new(device: &Arc<Device>) -> Result<Event, Error> {
-        Event::with(device, WITHOUT_TIMING)
-    }
-
-    /// An event whose time can be asked for.
-    pub(super) fn timed(device: &Arc<Device>) -> Result<Event, Error> {
-        Event::with(device, 0)
-    }
-
-    fn with(device: &Arc<Device>, flags: c_uint) -> Result<Event, Error> {
-        let mut handle = NULL;
-        // SAFETY: the pointer is valid.
-        device.call("making an event", |f| unsafe { (f.event_create)(&mut handle, flags) })?;
-        Ok(Event { device: Arc::clone(device), handle })
-    }
-
-    pub(super) fn record(&self, stream: &Stream) -> Result<(), Error> {
-        // SAFETY: both are alive.
-        self.device
-            .call("recording an event", |f| unsafe { (f.event_record)(self.handle, stream.handle) })
-    }
-
-    pub(super) fn synchronize(&self) -> Result<(), Error> {
-        // SAFETY: the event is alive.
-        self.device
-            .call("waiting for the device", |f| unsafe { (f.event_synchronize)(self.handle) })
-    }
-
-    /// Milliseconds from an earlier event, both reached.
-    pub(super) fn milliseconds_since(&self, start: &Event) -> Result<f32, Error> {
-        let mut milliseconds = 0.0;
-        // SAFETY: both are alive and were made with timing.
-        let elapsed = |f: &Functions| unsafe {
-            (f.event_elapsed)(&mut milliseconds, start.handle, self.handle)
-        };
-        self.device.call("reading a time", elapsed)?;
-        Ok(milliseconds)
-    }
-}
-
-impl Drop for Event {
-    fn drop(&mut self) {
-        // SAFETY: made by `with` and destroyed once.
-        let _ =
-            self.device.call("destroying an event", |f| unsafe { (f.event_destroy)(self.handle) });
     }
 }
 

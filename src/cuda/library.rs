@@ -1,6 +1,7 @@
 //! Functions of libraries that may not be there: found at run time, each missing one an error and never a crash.
 
 use libloading::Library;
+use std::error::Error;
 use std::path::Path;
 
 /// A table of C functions, loaded all or not at all.
@@ -39,5 +40,10 @@ pub(super) fn open(name: &Path) -> Result<&'static Library, String> {
     // SAFETY: the initialisers of CUDA's libraries may run at any time; names come from a fixed list, from this user's
     // environment or from directories that hold this user's programs.
     let library = unsafe { Library::new(name) };
-    library.map(|library| &*Box::leak(Box::new(library))).map_err(|e| e.to_string())
+    // The linker's text is the cause; the error itself only says that there is one.
+    let text = |error: libloading::Error| match error.source() {
+        Some(cause) => cause.to_string(),
+        None => error.to_string(),
+    };
+    library.map(|library| &*Box::leak(Box::new(library))).map_err(text)
 }

@@ -11,6 +11,7 @@
 //! * `source`: the text of the kernels.
 //! * [`nvrtc`]: the compiler.
 //! * [`device`], [`driver`]: what devices there are, and the few driver functions that are used.
+//! * [`floor`]: the time that the operations of a call take at least.
 //! * [`launch`]: a call: host arrays copied in panels, or arrays that are on the device already.
 //!
 //! # Accuracy
@@ -23,6 +24,7 @@
 pub mod artifact;
 pub mod device;
 pub mod driver;
+pub mod floor;
 pub mod launch;
 pub mod layout;
 mod library;

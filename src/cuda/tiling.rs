@@ -157,17 +157,18 @@ fn simple(program: &Program, survey: &Survey, kept: Option<Kept>, words: u32) ->
     let short = program.slots(Space::State).saturating_sub(long);
     let lists = kept.map_or(0, |kept| if kept.k == 1 { 2 * kept.dim.min(WINDOW) } else { 0 });
     let a_row = rows.min(WINDOW) + 2 * short + window + tile_slots.min(WINDOW) * columns + lists;
+    let shared = shared(program, survey, window);
     // Long outputs that leave a thread only two rows get the registers of twice as many.
     let fits = |budget: u32| {
         let mut sides = [8, 4, 2].into_iter();
-        sides.find(|n| n * a_row * words <= budget).unwrap_or(1)
+        sides.find(|n| n * (a_row + shared) * words <= budget).unwrap_or(1)
     };
     let is_large = window > WHOLE || window > 0 && fits(REGISTERS) < 4 && fits(MANY_REGISTERS) >= 4;
     let (budget, blocks) = if is_large { (MANY_REGISTERS, 2) } else { (REGISTERS, 4) };
     let rows = fits(budget);
     // The compiler loads the slots of all columns first, so they take registers too.
     let loaded = slots_read(program, survey, Space::Col);
-    let leaves = |n: &u32| (rows * a_row + n * loaded) * words <= budget;
+    let leaves = |n: &u32| (rows * (a_row + n * shared) + n * loaded) * words <= budget;
     let columns = match survey.is_single || window > 0 {
         true => [columns, 2].into_iter().find(leaves).unwrap_or(1),
         false => columns,
@@ -202,6 +203,16 @@ fn slots_read(program: &Program, survey: &Survey, space: Space) -> u32 {
     let arrays = survey.reads.iter().map(|(id, reads)| (&program.arrays[id.index()], reads));
     let read = arrays.filter(|(array, reads)| array.space == space && reads.fixed);
     read.map(|(array, _)| array.len).fold(0, u32::saturating_add)
+}
+
+/// Registers for the components of a difference that both the distance and the output are made of: the compiler keeps most of
+/// them for each pair from one pass to the next, unless there are few.
+fn shared(program: &Program, survey: &Survey, window: u32) -> u32 {
+    let is_shared = survey.reads.iter().any(|(id, reads)| {
+        let of_columns = program.arrays[id.index()].space == Space::Col;
+        of_columns && reads.fixed && reads.component
+    });
+    if is_shared && window > 4 { window * 3 / 4 } else { 0 }
 }
 
 /// Column slots that a tile holds, roughly: what is staged by contractions is not.

@@ -32,6 +32,19 @@ pub enum Reduction {
 }
 
 /// How sums are accumulated.
+///
+/// ```
+/// use genred::{Accumulate, Genred, View};
+/// let sum = |how| {
+///     let request = Genred::<f32>::sum("y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+///     let y = vec![0.1; 1 << 20];
+///     let args = [View::new(&[0.0], 1, 1)?, View::new(&y, 1 << 20, 1)?];
+///     let a = request.accumulate(how).compile()?.call(&args)?;
+///     Ok::<_, genred::Error>((f64::from(a[(0, 0)]) - f64::from(0.1f32) * f64::from(1 << 20)).abs())
+/// };
+/// assert!(sum(Accumulate::Direct)? > 100.0 * sum(Accumulate::Kahan)?);
+/// # Ok::<(), genred::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Accumulate {
     /// [`Accumulate::Block`].
@@ -117,6 +130,30 @@ impl Reduction {
                 Err(format!("K of `{name}` must be from 1 to {}, not {k}", crate::limits::K))
             }
         }
+    }
+
+    /// All reductions, in the order of the documentation; those with a K have this one.
+    ///
+    /// ```
+    /// use genred::Reduction;
+    /// assert_eq!(Reduction::all(3)[11], Reduction::ArgKMin(3));
+    /// ```
+    pub const fn all(k: u32) -> [Reduction; 13] {
+        [
+            Reduction::Sum,
+            Reduction::LogSumExp,
+            Reduction::SumSoftMaxWeight,
+            Reduction::MaxSumShiftExp,
+            Reduction::Min,
+            Reduction::Max,
+            Reduction::ArgMin,
+            Reduction::ArgMax,
+            Reduction::MinArgMin,
+            Reduction::MaxArgMax,
+            Reduction::KMin(k),
+            Reduction::ArgKMin(k),
+            Reduction::KMinArgKMin(k),
+        ]
     }
 
     /// The name, without K.

@@ -27,6 +27,17 @@ use crate::view::View;
 use operator::Operator;
 
 /// What makes conjugate gradients need fewer iterations.
+///
+/// ```
+/// use genred::{KernelSolve, Preconditioner, View, generic_sum};
+/// let kernel = generic_sum::<f64>("Exp(-SqDist(x, y)) * b", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)", "b = Vj(1)"])?;
+/// let points: Vec<f64> = (0..200).map(|k| f64::from(k) / 50.0).collect();
+/// let x = View::new(&points, 200, 1)?;
+/// let solve = KernelSolve::new(&kernel, "b")?.alpha(1e-3);
+/// let plain = solve.call(&[x, x, x])?.iterations();
+/// assert!(solve.precondition(Preconditioner::Nystrom(20)).call(&[x, x, x])?.iterations() < plain);
+/// # Ok::<(), genred::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Preconditioner {
     /// Nothing.

@@ -38,6 +38,11 @@ pub fn problems() -> Vec<Problem> {
     add("b in R^64", Reduction::Sum, long, 3, 64, &["b = Vj(64)"]);
     let gradient = "Grad(Exp(-SqDist(x, y)) * b, x, e)";
     add("gradient in x", Reduction::Sum, gradient, 3, 3, &["b = Vj(1)", "e = Vi(1)"]);
+    for dim in [6, 10, 14] {
+        let name = format!("gradient in x, D={dim}");
+        add(&name, Reduction::Sum, gradient, dim, dim, &["b = Vj(1)", "e = Vi(1)"]);
+    }
+    add("vectors x - y, D=12", Reduction::Sum, "Exp(-SqDist(x, y)) * (x - y)", 12, 12, &[]);
     let gradient_64: &[&str] = &["b = Vj(64)", "e = Vi(64)"];
     add("gradient in x, b in R^64", Reduction::Sum, gradient, 3, 3, gradient_64);
     all

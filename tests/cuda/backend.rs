@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 const KDE: [&str; 5] = ["Sum", "Exp(-SqDist(x, y))", "a = Vi(1)", "x = Vi(2)", "y = Vj(2)"];
 
 /// Inputs, a cache, a driver and an NVRTC in a directory that goes with the value.
-struct Place {
+pub struct Place {
     directory: tempfile::TempDir,
     driver: PathBuf,
 }
@@ -28,7 +28,8 @@ fn numbers(count: usize, step: f32) -> Vec<f32> {
 }
 
 impl Place {
-    fn new() -> Place {
+    /// Build them.
+    pub fn new() -> Place {
         let directory = tempfile::tempdir().unwrap();
         let nvrtc = directory.path().join("nvrtc");
         fs::create_dir(&nvrtc).unwrap();
@@ -47,7 +48,21 @@ impl Place {
 
     /// The tool, told where things are.
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_genred"));
+        self.told(Command::new(env!("CARGO_BIN_EXE_genred")))
+    }
+
+    /// A test of this binary that is otherwise ignored, in a process that is told the same; panics if it fails.
+    pub fn again(&self, test: &str, environment: &[(&str, &str)]) {
+        let mut command = self.told(Command::new(std::env::current_exe().unwrap()));
+        command.args(["--exact", test, "--ignored"]).envs(environment.iter().copied());
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{environment:?}\n{text}{errors}");
+        assert!(text.contains("1 passed"), "no such test: {test}\n{text}");
+    }
+
+    fn told(&self, mut command: Command) -> Command {
         command
             .current_dir(self.directory.path())
             .env("GENRED_CUDA_DRIVER", &self.driver)
@@ -202,4 +217,58 @@ fn cuda_is_not_started_before_somebody_asks() {
     assert!(text.contains("Shim 0, sm_90") && text.contains("Shim 1"), "{text}");
     assert!(text.contains("12.4 at ") && text.contains("for sm_75 sm_90"), "{text}");
     assert!(path.exists());
+}
+
+#[test]
+fn bench_measures_on_a_device_or_says_why_not() {
+    let place = Place::new();
+    let size = ["--rows", "300", "--columns", "400", "--repeat", "3", "--dtype", "float32"];
+    let bench = |more: &[&str], environment: &[(&str, &str)]| {
+        let mut command = place.command();
+        command.args(["bench", "--backend", "cuda"]).args(size).args(more);
+        command.envs(environment.iter().copied()).output().unwrap()
+    };
+    let output = bench(&["--problem", "P1", "--problem", "P3", "--json"], &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    // The emulated device has 4 multiprocessors at 1 GHz, of the architecture with 128 lanes and 16 of special functions; its events
+    // are a millisecond apart.
+    let pairs = 300.0 * 400.0;
+    let close = |value: &serde_json::Value, expected: f64| {
+        let value = value.as_f64().unwrap();
+        assert!((value / expected - 1.0).abs() < 1e-3, "{value} {expected}");
+    };
+    for (line, id, operations, mufu, clocks) in [
+        // Three differences, a square and two fused ones, the change to base 2, the sum; one exponential.
+        (&lines[0], "P1", 8, 1, 1.0 / 16.0),
+        // A hundred differences, a square and 99 fused ones.
+        (&lines[1], "P3", 200, 0, 200.0 / 128.0),
+    ] {
+        assert_eq!((&line["problem"], &line["engine"]), (&id.into(), &"cuda".into()));
+        assert_eq!((&line["ffma"], &line["mufu"]), (&operations.into(), &mufu.into()), "{line}");
+        close(&line["ms"], 1.0);
+        close(&line["ns_a_pair"], 1e6 / pairs);
+        close(&line["floor_ms"], pairs * clocks / 4.0 / 1e6);
+        close(&line["of_floor"], pairs * clocks / 4.0 / 1e6);
+        assert!(line["error"].as_f64().unwrap() < 2e-6, "{line}");
+    }
+    let output = bench(&["--problem", "P2"], &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert!(lines[0].contains("Shim 0, sm_90") && lines[1].contains("of floor"), "{text}");
+    assert!(lines[2].starts_with("P2 ") && lines[2].contains("300 x 400"), "{text}");
+
+    for (variable, why) in [
+        (("GENRED_CUDA_DRIVER", "/nowhere"), "the CUDA driver cannot be loaded from /nowhere"),
+        (("SHIM_DEVICES", "0"), "CUDA_VISIBLE_DEVICES"),
+    ] {
+        let output = bench(&[], &[variable]);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && output.stdout.is_empty(), "{text}");
+        assert!(text.contains("nothing was measured") && text.contains(why), "{text}");
+    }
 }

@@ -19,6 +19,8 @@ mod suite;
 
 mod backend;
 mod cases;
+mod kernels;
+mod launch;
 mod nvrtc;
 mod run;
 mod shim;

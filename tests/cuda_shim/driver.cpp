@@ -135,7 +135,7 @@ int cuDeviceGetName(char* out, int len, int device) {
     return 0;
 }
 int cuDeviceGetAttribute(int* out, int attribute, int) {
-    *out = attribute == 16 ? 4 : attribute == 75 ? 9 : attribute == 76 ? 0 : -1;
+    *out = attribute == 13 ? 1000000 : attribute == 16 ? 4 : attribute == 75 ? 9 : attribute == 76 ? 0 : -1;
     return *out < 0 ? 1 : 0;
 }
 int cuDeviceTotalMem_v2(size_t* out, int) { *out = capacity; return 0; }

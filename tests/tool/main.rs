@@ -12,6 +12,8 @@ mod reductions;
 mod shell;
 mod shown;
 mod soak;
+#[cfg(target_os = "linux")]
+mod terminal;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -269,38 +269,15 @@ mod stopped {
 mod terminal {
     use super::{REDUCTIONS, folder, reduction};
     use crate::Folder;
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-    use rustix::termios::{Winsize, tcsetwinsize};
-    use std::fs::{File, OpenOptions};
-    use std::io::Read;
 
     /// What a run of about a second shows on a terminal of 100 columns.
     fn shown(folder: &Folder, colours: bool) -> String {
-        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&terminal).unwrap();
-        unlockpt(&terminal).unwrap();
-        let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
-        let other = OpenOptions::new().read(true).write(true).open(name).unwrap();
-        let size = Winsize { ws_row: 30, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(&other, size).unwrap();
         let mut command = folder.command(reduction(REDUCTIONS[0]));
-        command.args(["--memory", "1M"]).env("TERM", "xterm-256color");
-        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
-            command.env_remove(name);
-        }
-        if !colours {
-            command.env("NO_COLOR", "1");
-        }
-        let mut child = command.stderr(other).spawn().unwrap();
-        drop(command);
-        let (mut text, mut some) = (Vec::new(), [0; 4096]);
-        let mut terminal = File::from(terminal);
-        // Its end is an error: nobody has the other side open.
-        while let Ok(len) = terminal.read(&mut some) {
-            text.extend(&some[..len]);
-        }
-        assert!(child.wait().unwrap().success());
-        String::from_utf8_lossy(&text).into_owned()
+        command.args(["--memory", "1M"]);
+        let (success, text) =
+            crate::terminal::shown(command, if colours { None } else { Some("1") });
+        assert!(success, "{text}");
+        text
     }
 
     #[test]

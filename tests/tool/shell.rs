@@ -90,3 +90,50 @@ fn colours_are_off_where_no_color_says_so() {
     assert!(help(None).contains('\x1b'), "the test would see colours");
     assert!(!help(Some("1")).contains('\x1b'));
 }
+
+/// Wrong arguments are told in the same words and marks as wrong formulas: a sentence with names in backquotes, then help.
+#[test]
+fn wrong_arguments_are_told_like_other_mistakes() {
+    let folder = Folder::new();
+    let cases: [(&[&str], &str, &str); 12] = [
+        (&["reduce", "--bogus"], "there is no `--bogus` here", "reduce "),
+        (
+            &["bench", "--engin", "clif"],
+            "there is no `--engin` here\n  help: did you mean `--engine`?",
+            "bench ",
+        ),
+        (&["reduse"], "there is no subcommand `reduse`\n  help: did you mean `reduce`?", ""),
+        (&["cache", "bogus"], "there is no subcommand `bogus`", "cache "),
+        (&["explain", "Sum"], "`<FORMULA>`, `<OUTPUT>` are missing", "explain "),
+        (&["soak"], "`--minutes <N>` is missing", "soak "),
+        (
+            &["demo", "--scale", "0"],
+            "`--scale` is `0`: a number above 0 and at most 1 is needed",
+            "demo ",
+        ),
+        (
+            &["cache", "prune", "--to", "1Q"],
+            "`--to` is `1Q`: a number of bytes is needed, such as 100M",
+            "cache ",
+        ),
+        (
+            &["bench", "--engine", "gpu"],
+            "`--engine` is `gpu`\n  help: it is one of auto, avx512, avx2, clif",
+            "bench ",
+        ),
+        (&["bench", "--engine"], "`--engine <ENGINE>` has no value", "bench "),
+        (
+            &["soak", "--minutes", "-1"],
+            "`--minutes` is `-1`: a number above 0 and at most 1000000 is needed",
+            "soak ",
+        ),
+        (&["doctor", "nobody"], "there is no `nobody` here", "doctor "),
+    ];
+    for (args, says, subcommand) in cases {
+        let output = folder.command(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let help = format!("  help: `genred {subcommand}--help` lists what there is");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(stderr, format!("error: {says}\n{help}\n"), "{args:?}");
+    }
+}

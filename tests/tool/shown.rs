@@ -1,8 +1,8 @@
 //! What the other subcommands print, and how the tool behaves at the end of a pipe.
 
 use crate::{Folder, fixture};
-use genred::Stage;
 use genred::formula::table;
+use genred::{Backend, Genred, Stage};
 
 #[test]
 fn explain_shows_every_stage() {
@@ -94,6 +94,57 @@ fn doctor_names_the_engine() {
     let engine = engine.unwrap().stats().engine;
     assert!(shown.contains(&format!("float32     {engine} for Exp")), "{shown}");
     assert!(shown.contains(env!("CARGO_PKG_VERSION")) && shown.contains("threads"));
+}
+
+#[test]
+fn doctor_says_what_is_there_and_what_is_set() {
+    let folder = Folder::new();
+    let doctor = |set: &[(&str, &str)]| {
+        let mut command = folder.command(["doctor"]);
+        for name in ["GENRED_CPU", "GENRED_CUDA", "GENRED_CUDA_DRIVER"] {
+            command.env_remove(name);
+        }
+        command.envs(set.iter().copied());
+        let output = command.output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let shown = doctor(&[("GENRED_CUDA_DRIVER", "/nowhere/libcuda.so")]);
+    // Engines of this machine first, then the others with a reason.
+    let engines: Vec<&str> = shown.split("engines     ").nth(1).unwrap().lines().collect();
+    for name in ["avx512", "avx2", "clif"] {
+        let there = Genred::<f32>::sum("x").output("a = Vi(1)").aliases(["x = Vi(1)"]);
+        match there.backend(Backend::from_name(name).unwrap()).compile() {
+            Ok(_) => assert!(engines[0].contains(name), "{shown}"),
+            Err(_) => assert!(shown.contains(&format!("            no {name}: ")), "{shown}"),
+        }
+    }
+    assert!(engines[0].ends_with("the first that takes a formula runs it"), "{shown}");
+    // The linker's own words, which name the file.
+    assert!(shown.contains("cannot be loaded from /nowhere/libcuda.so: /nowhere"), "{shown}");
+    let cache = folder.cache.path().display();
+    assert!(shown.contains(&format!("cache       {cache}: 2 kernels, ")), "{shown}");
+    assert!(shown.contains(&format!("GENRED_CACHE_DIR={cache}\n")), "{shown}");
+
+    let forced = doctor(&[("GENRED_CPU", "clif")]);
+    assert!(forced.contains("; GENRED_CPU leaves `clif`\n"), "{forced}");
+    assert!(forced.contains("float32     clif for Exp"), "{forced}");
+    assert!(forced.contains("GENRED_CPU=clif\n"), "{forced}");
+}
+
+/// A directory that others may write to is not used, and doctor says so.
+#[cfg(unix)]
+#[test]
+fn doctor_tells_whether_the_cache_is_trusted() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    assert!(folder.ok(&["doctor"]).contains("\n            trusted: nobody else can put a file"));
+    let open = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(folder.cache.path(), open).unwrap();
+    let shown = folder.ok(&["doctor"]);
+    assert!(shown.contains("cache       not used: `"), "{shown}");
+    assert!(shown.contains("can be written by others (mode 0777; try chmod go-w)"), "{shown}");
+    assert!(!shown.contains("trusted"), "{shown}");
 }
 
 #[test]

@@ -4,22 +4,8 @@ use crate::text::{self, Text};
 use genred::cache::{Cache, Mode, Options};
 use genred::{Accumulate, Genred, Reduction, Stage};
 
-const REDUCTIONS: [Reduction; 14] = [
-    Reduction::Sum,
-    Reduction::LogSumExp,
-    Reduction::SumSoftMaxWeight,
-    Reduction::MaxSumShiftExp,
-    Reduction::Min,
-    Reduction::Max,
-    Reduction::ArgMin,
-    Reduction::ArgMax,
-    Reduction::MinArgMin,
-    Reduction::MaxArgMax,
-    Reduction::KMin(2),
-    Reduction::ArgKMin(3),
-    Reduction::KMinArgKMin(1),
-    Reduction::ArgKMin(1025),
-];
+/// K of the K-reductions, by turns; the last one is too large.
+const KS: [u32; 4] = [2, 3, 1, 1025];
 const SCHEMES: [Accumulate; 5] = [
     Accumulate::Auto,
     Accumulate::Direct,
@@ -33,8 +19,10 @@ pub fn run(data: &[u8]) {
     let Some((head, rest)) = data.split_first() else { return };
     let text = text::decoded(rest);
     let text = Text::split(&text);
-    let reduction = REDUCTIONS[usize::from(*head) % REDUCTIONS.len()];
-    let scheme = SCHEMES[usize::from(*head) / REDUCTIONS.len() % SCHEMES.len()];
+    let choice = usize::from(*head);
+    let reductions = Reduction::all(KS[choice % KS.len()]);
+    let reduction = reductions[choice % reductions.len()];
+    let scheme = SCHEMES[choice / reductions.len() % SCHEMES.len()];
     let mut builder = Genred::<f32>::reduction(reduction, text.formula)
         .cache(&Cache::open(Options::new().mode(Mode::Off)))
         .output(text.output)

@@ -182,4 +182,4 @@ for _name in """
     matvec rmatvec grad diff
 """.split():
     setattr(ComplexLazyTensor, _name, _refused(_name))
-ComplexLazyTensor.__hash__ = object.__hash__  # type: ignore[method-assign]
+ComplexLazyTensor.__hash__ = object.__hash__  # type: ignore[assignment,method-assign]

@@ -108,8 +108,8 @@ class LazyTensor:
         texts, aliases, variables = self._loose()
         self.ni, self.nj, self.dtype, self._batch = agreed(variables)
         self.ndim: int = _native.dims_of(texts[0], aliases)[0]
-        self.ranges = next((o.ranges for o in operands if o.ranges is not None), None)
-        self.backend = next((o.backend for o in operands if o.backend is not None), None)
+        self.ranges: Any = next((o.ranges for o in operands if o.ranges is not None), None)
+        self.backend: Any = next((o.backend for o in operands if o.backend is not None), None)
 
     def _loose(self) -> _terms.Named:
         """Names for a part of a formula, in which some places may not occur yet."""
@@ -208,7 +208,7 @@ class LazyTensor:
 
     def power(self, other: Any) -> LazyTensor:
         """Each component to a power: the operator ``**``."""
-        return self**other
+        return self.__pow__(other)
 
     # Functions of each component.
     exp = _unary("Exp", "e to each component.")
@@ -597,7 +597,7 @@ def _leaf(x: Any, axis: int | None) -> Text:
     if isinstance(x, np.ndarray) and x.ndim == 0:
         x = x.item()
     if isinstance(x, numbers.Integral):
-        return Text((str(int(x)),), ATOM if x >= 0 else NEG)
+        return Text((str(int(x)),), ATOM if int(x) >= 0 else NEG)
     if isinstance(x, numbers.Real):
         return Text((Variable(2, 1, value=float(x)),), ATOM)
     if isinstance(x, (list, tuple)):
@@ -631,7 +631,7 @@ def _variable(x_or_ind: Any, dim: int | None, category: int) -> LazyTensor:
     if dim is None:
         if isinstance(x_or_ind, numbers.Real) and category == 2:
             return LazyTensor(float(x_or_ind))
-        array = x_or_ind if category == 2 and isinstance(x_or_ind, list) else _plain(x_or_ind)
+        array: Any = x_or_ind if category == 2 and isinstance(x_or_ind, list) else _plain(x_or_ind)
         if category < 2 and array.ndim != 2:
             raise ShapeError(f"`{_terms.CATEGORIES[category]}` takes an array of shape (rows, D), not {array.shape}")
         return LazyTensor(array, axis=category if isinstance(array, np.ndarray) else None)

@@ -1,11 +1,24 @@
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self, disjoint_base
+
+__all__ = [
+    "Gradient",
+    "Operation",
+    "VERSION",
+    "after_fork",
+    "dims_of",
+    "largest_formula",
+    "set_threads",
+    "threads",
+]
 
 VERSION: str
 
+@disjoint_base
 class Operation:
     def __new__(
         cls,
@@ -26,7 +39,7 @@ class Operation:
         *,
         output: str | None = None,
         keep: str | Sequence[str] | None = None,
-    ) -> Operation: ...
+    ) -> Self: ...
     def __call__(
         self,
         *args: Any,
@@ -47,6 +60,7 @@ class Operation:
     ) -> tuple[NDArray[Any], float, int]: ...
     def explain(self, stage: str = "program", dtype: str = "float32", backend: str = "auto") -> str: ...
     def engine(self, dtype: str = "float32", backend: str = "auto") -> str: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[str, list[str], str, int], dict[str, Any]]: ...
     @property
     def formula(self) -> str: ...
     @property
@@ -58,6 +72,7 @@ class Operation:
     @property
     def reduction_op(self) -> str: ...
 
+@final
 class Gradient:
     def __call__(self, *args: Any, ranges: Sequence[NDArray[np.integer[Any]]] | None = None) -> NDArray[Any]: ...
     @property

@@ -34,7 +34,7 @@ def _conditions(keep: Any) -> tuple[str, ...]:
         pieces = getattr(condition, "_text", Text((None,), 0)).pieces  # type: ignore[arg-type]
         if not all(isinstance(piece, str) for piece in pieces):
             raise UsageError("`keep` compares sums and multiples of `IndexI`, `IndexJ` and integers")
-        texts.append("".join(pieces))
+        texts.append("".join(map(str, pieces)))
     return tuple(texts)
 
 

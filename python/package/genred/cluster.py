@@ -68,7 +68,7 @@ def grid_cluster(x: NDArray[Any], size: float | ArrayLike) -> Integers:
     if x.ndim != 2:
         raise ShapeError(f"points have shape (M, D), not {x.shape}")
     if not (np.isfinite(size).all() and (np.asarray(size) > 0).all()):
-        raise UsageError(f"the size of a cell is positive and finite, not {size}")
+        raise UsageError(f"the size of a cell is positive and finite, not {size!s}")
     if not np.isfinite(x).all():
         raise UsageError("points that are not finite are in no cell")
     _, labels = np.unique(np.floor(x / size), axis=0, return_inverse=True)

@@ -13,7 +13,7 @@ A parameter alone makes no batch: give another array an axis of length 1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from ._complex import ComplexLazyTensor
 from ._lazy import IndexI, IndexJ, LazyTensor, Pm, Var, Vi, Vj
@@ -189,12 +189,12 @@ class KernelSolve:
         formula: str,
         aliases: Sequence[str],
         varinvalias: str,
-        axis: int = 0,
+        axis: Literal[0, 1] = 0,
         dtype: object = None,
         opt_arg: int | None = None,
-        dtype_acc: str = "auto",
+        dtype_acc: Literal["auto", "float16", "float32", "float64"] = "auto",
         use_double_acc: bool = False,
-        sum_scheme: str = "auto",
+        sum_scheme: Literal["auto", "direct_sum", "block_sum", "kahan_scheme"] = "auto",
         enable_chunks: bool = True,
         rec_multVar_highdim: bool | None = None,  # noqa: N803 - KeOps' keyword
         use_fast_math: bool = True,

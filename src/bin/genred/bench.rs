@@ -1,5 +1,6 @@
 //! `genred bench`: the documented problems beside kernels written by hand for each, in one run.
 
+mod device;
 mod measure;
 mod problems;
 #[cfg(target_arch = "x86_64")]
@@ -19,10 +20,15 @@ on the same arrays with the same number of threads. `approx` is the ratio to one
 `error` is the largest difference from the interpreter over some rows, relative to the largest value; of indices, the \
 part that differs.
 
+With `--backend cuda` arrays are on the first device, times are by its events, problems have 100000 points at least, and `of floor` is the \
+part that the counted operations of all pairs (FFMA: sums, products, fused ones; MUFU: functions, divisions, roots) take of the time at \
+the highest clock.
+
 Examples:
   genred bench
   genred bench --problem P1 --problem P2 --dtype float64
-  genred bench --engine avx2 --threads 2 --json";
+  genred bench --engine avx2 --threads 2 --json
+  genred bench --backend cuda";
 
 /// Arguments of `genred bench`.
 #[derive(clap::Args)]
@@ -40,7 +46,7 @@ pub(crate) struct Bench {
     threads: u16,
 
     /// What evaluates the formula
-    #[arg(long, value_name = "ENGINE", default_value = "auto", value_parser = PossibleValuesParser::new(["auto", "avx512", "avx2", "clif"]))]
+    #[arg(long, visible_alias = "backend", value_name = "ENGINE", default_value = "auto", value_parser = PossibleValuesParser::new(["auto", "avx512", "avx2", "clif", "cuda"]))]
     engine: String,
 
     /// Timed calls of each kernel, after two that are not
@@ -64,10 +70,13 @@ impl Bench {
     /// Measure.
     ///
     /// # Errors
-    /// If this machine has no such engine, if threads or memory are refused, and if a reference computes something else.
+    /// If this machine has no such engine or no device, if threads or memory are refused, and if a reference computes something else.
     pub(crate) fn run(self) -> Result<(), Failure> {
         let backend = Backend::from_name(&self.engine)
             .ok_or_else(|| Failure::new(format!("no engine `{}`", self.engine)))?;
+        if backend == Backend::Cuda {
+            return self.run_on_device();
+        }
         let setting = Setting {
             backend,
             threads: &Threads::start(Some(self.threads))?,
@@ -78,21 +87,44 @@ impl Bench {
             print(&heading(self.threads))?;
         }
         for problem in problems::ALL {
-            if !self.problems.is_empty() && !self.problems.iter().any(|id| id == problem.id) {
-                continue;
-            }
-            let rows = self.rows.map_or(problem.rows, |rows| rows as usize);
-            let columns = self.columns.map_or(problem.columns, |columns| columns as usize);
-            let problem = Problem { rows, columns, ..*problem };
-            let wants = |dtype: &str| self.dtype.as_deref().is_none_or(|wanted| wanted == dtype);
-            if wants("float32") {
+            let Some(problem) = self.wanted(*problem) else { continue };
+            if self.wants("float32") {
                 self.show(&problem, "float32", &measure::measure::<f32>(&problem, setting)?)?;
             }
-            if wants("float64") {
+            if self.wants("float64") {
                 self.show(&problem, "float64", &measure::measure::<f64>(&problem, setting)?)?;
             }
         }
         Ok(())
+    }
+
+    fn run_on_device(&self) -> Result<(), Failure> {
+        let opened = device::open()?;
+        if !self.json {
+            device::show_heading(&opened)?;
+        }
+        for problem in problems::ALL {
+            let Some(problem) = self.wanted(device::enlarged(problem)) else { continue };
+            if self.wants("float32") {
+                device::show::<f32>(&problem, self.repeat as usize, self.json)?;
+            }
+            if self.wants("float64") {
+                device::show::<f64>(&problem, self.repeat as usize, self.json)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The problem in the size that is asked for, if it is one of those.
+    fn wanted(&self, problem: Problem) -> Option<Problem> {
+        let is_wanted = self.problems.is_empty() || self.problems.iter().any(|id| id == problem.id);
+        let rows = self.rows.map_or(problem.rows, |rows| rows as usize);
+        let columns = self.columns.map_or(problem.columns, |columns| columns as usize);
+        is_wanted.then_some(Problem { rows, columns, ..problem })
+    }
+
+    fn wants(&self, dtype: &str) -> bool {
+        self.dtype.as_deref().is_none_or(|wanted| wanted == dtype)
     }
 
     fn show(&self, problem: &Problem, dtype: &str, measured: &Measured) -> Result<(), Failure> {

@@ -11,6 +11,8 @@ use std::process::ExitCode;
 pub(crate) enum Failure {
     /// To be said on stderr.
     Message(String),
+    /// The arguments are wrong.
+    Usage(String),
     /// The user stopped it.
     Cancelled(String),
     /// Nobody reads stdout any more.
@@ -19,6 +21,9 @@ pub(crate) enum Failure {
 
 /// The exit status of a command that was stopped by Ctrl-C, as shells give it: 128 and the number of the signal.
 pub(crate) const CANCELLED: u8 = 130;
+
+/// The exit status of a command that was given the wrong arguments.
+const MISUSED: u8 = 2;
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Failure {
@@ -37,7 +42,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Message(message) | Failure::Cancelled(message) => f.write_str(message),
+            Failure::Message(message) | Failure::Usage(message) | Failure::Cancelled(message) => {
+                f.write_str(message)
+            }
             Failure::Closed => f.write_str("nobody reads the output"),
         }
     }
@@ -70,6 +77,10 @@ pub(crate) fn exit(result: Result<(), Failure>) -> ExitCode {
         Err(Failure::Message(message)) => {
             complain(&message);
             ExitCode::FAILURE
+        }
+        Err(Failure::Usage(message)) => {
+            complain(&message);
+            ExitCode::from(MISUSED)
         }
         Err(Failure::Cancelled(message)) => {
             complain(&message);

@@ -30,7 +30,7 @@ Examples:
 #[derive(clap::Args)]
 pub(crate) struct Demo {
     /// Take this part of the rows and of the columns
-    #[arg(long, value_name = "FRACTION", default_value = "1", value_parser = fraction)]
+    #[arg(long, value_name = "FRACTION", default_value = "1", allow_negative_numbers = true, value_parser = fraction)]
     scale: f64,
 }
 

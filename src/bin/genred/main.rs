@@ -12,6 +12,7 @@ mod doctor;
 mod explain;
 mod input;
 mod map;
+mod mistakes;
 mod ops;
 mod output;
 mod problem;
@@ -76,7 +77,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Tool::parse().command {
+    let tool = match Tool::try_parse() {
+        Ok(tool) => tool,
+        Err(error) => return mistakes::end(&error, &Tool::command()),
+    };
+    let result = match tool.command {
         Command::Reduce(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Ops(command) => command.run(),

@@ -38,7 +38,7 @@ Examples:
 #[derive(clap::Args)]
 pub(crate) struct Soak {
     /// How long
-    #[arg(long, value_name = "N", value_parser = minutes)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = minutes)]
     minutes: f64,
 
     /// Threads that compile and call; by default one for each processor

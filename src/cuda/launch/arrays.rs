@@ -56,6 +56,8 @@ pub struct DeviceView<'a, T> {
     pub(super) dim: usize,
     pub(super) row_stride: isize,
     pub(super) column_stride: isize,
+    /// Number of the device, if it is known.
+    pub(super) on: Option<usize>,
     lifetime: PhantomData<&'a [T]>,
 }
 
@@ -65,6 +67,7 @@ pub struct DeviceViewMut<'a, T> {
     pub(super) address: u64,
     pub(super) rows: usize,
     pub(super) dim: usize,
+    pub(super) on: Option<usize>,
     lifetime: PhantomData<&'a mut [T]>,
 }
 
@@ -103,6 +106,7 @@ impl<T: Copy + 'static> DeviceArray<T> {
             dim: self.dim,
             row_stride: self.dim.cast_signed(),
             column_stride: 1,
+            on: Some(self.device.info().ordinal),
             lifetime: PhantomData,
         }
     }
@@ -113,8 +117,24 @@ impl<T: Copy + 'static> DeviceArray<T> {
             address: self.memory.address(),
             rows: self.rows,
             dim: self.dim,
+            on: Some(self.device.info().ordinal),
             lifetime: PhantomData,
         }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Components of a row.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Where its memory is, for other CUDA libraries: a `CUdeviceptr` of the device's primary context.
+    pub fn address(&self) -> u64 {
+        self.memory.address()
     }
 }
 
@@ -136,6 +156,16 @@ impl<T: Element> DeviceArray<T> {
 }
 
 impl<'a, T> DeviceView<'a, T> {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Components of a row.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
     /// Access to memory of another owner, a slice of another CUDA library for instance: strides are in elements.
     ///
     /// # Safety
@@ -148,7 +178,15 @@ impl<'a, T> DeviceView<'a, T> {
         row_stride: isize,
         column_stride: isize,
     ) -> DeviceView<'a, T> {
-        DeviceView { address, rows, dim, row_stride, column_stride, lifetime: PhantomData }
+        DeviceView {
+            address,
+            rows,
+            dim,
+            row_stride,
+            column_stride,
+            on: None,
+            lifetime: PhantomData,
+        }
     }
 }
 
@@ -158,6 +196,6 @@ impl<'a, T> DeviceViewMut<'a, T> {
     /// # Safety
     /// As for [`DeviceView::from_raw`]; besides nothing else may use the memory until the work of the call is done.
     pub unsafe fn from_raw(address: u64, rows: usize, dim: usize) -> DeviceViewMut<'a, T> {
-        DeviceViewMut { address, rows, dim, lifetime: PhantomData }
+        DeviceViewMut { address, rows, dim, on: None, lifetime: PhantomData }
     }
 }

@@ -6,14 +6,16 @@
 
 mod arrays;
 mod panels;
+mod resident;
 mod sweep;
 mod workspace;
 
 pub use arrays::{DeviceArray, DeviceView, DeviceViewMut};
+pub use resident::DeviceCall;
 
 use super::artifact::Cubin;
 use super::device::Device;
-use super::driver::{Event, Handle, Module, Stream};
+use super::driver::{Handle, Module};
 use super::layout::Layout;
 use crate::dtype::Element;
 use crate::error::{Error, ErrorKind};
@@ -51,21 +53,6 @@ pub struct Out<'a, T> {
     pub values: Option<ViewMut<'a, T>>,
     /// Indices, if wanted.
     pub indices: Option<Indices<'a, T>>,
-}
-
-/// A call on arrays of the device.
-#[derive(Debug)]
-pub struct DeviceCall<'a, T> {
-    /// One view a variable, in positional order.
-    pub inputs: &'a [DeviceView<'a, T>],
-    /// Output rows.
-    pub rows: usize,
-    /// Columns that are reduced over.
-    pub columns: usize,
-    /// Values, if wanted; always for reductions that are no selections.
-    pub values: Option<DeviceViewMut<'a, T>>,
-    /// Indices, if wanted.
-    pub indices: Option<DeviceViewMut<'a, i64>>,
 }
 
 /// The kernels of a CUBIN on one device.
@@ -144,18 +131,27 @@ impl Launcher {
         self
     }
 
+    /// The device that arrays of calls on a device have to be on: the first one.
+    pub fn device(&self) -> &Arc<Device> {
+        &self.devices[0].device
+    }
+
     /// The kernel's layout.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// Bytes of device memory that a call of this shape uses if it may; with less it works in panels.
+    /// Bytes of each device's memory that a call of this shape uses if it may; with less it works in panels.
     pub fn workspace_bytes(&self, rows: usize, columns: usize) -> u64 {
-        let (rows, columns) = (rows as u64, columns as u64);
+        let (own, rows, columns) = (self.share(rows) as u64, rows as u64, columns as u64);
         let segments = panels::segments(&self.layout, rows, columns);
-        let (block, tile) = (self.layout.tiling.block_rows(), self.layout.tiling.tile);
         let needs = Needs::of(&self.layout, self.partials(segments), true);
-        needs.bytes(rows.next_multiple_of(block.into()), columns.next_multiple_of(tile.into()))
+        needs.bytes(own, columns.next_multiple_of(self.layout.tiling.tile.into()))
+    }
+
+    /// Rows of a device: whole blocks.
+    fn share(&self, rows: usize) -> usize {
+        rows.div_ceil(self.devices.len()).next_multiple_of(self.layout.tiling.block_rows() as usize)
     }
 
     /// Partial accumulators of a row.
@@ -169,8 +165,7 @@ impl Launcher {
     /// `Device` if a device fails or its memory does not suffice even for the smallest panels.
     pub fn run<T: Element>(&self, call: &Call<'_, T>, out: Out<'_, T>) -> Result<(), Error> {
         self.check::<T>(call.inputs.len())?;
-        let block = self.layout.tiling.block_rows() as usize;
-        let each = call.rows.div_ceil(self.devices.len()).next_multiple_of(block);
+        let each = self.share(call.rows);
         let mut parts = Vec::new();
         let (mut first, mut rest) = (0, out);
         for device in &self.devices {
@@ -206,8 +201,9 @@ impl Launcher {
         mut out: Out<'_, T>,
     ) -> Result<(), Error> {
         let mut workspace = loaded.take(self.layout.inputs.len())?;
-        let mut sweep =
-            self.sweep(loaded, &mut workspace, Inputs::Host(call.inputs), call.rows, call.columns)?;
+        let shape = [call.rows, call.columns];
+        let inputs = Inputs::Host(call.inputs);
+        let mut sweep = self.sweep(loaded, &mut workspace, inputs, shape, rows.len())?;
         let wants = (out.values.is_some(), out.indices.is_some());
         let first = rows.start;
         let mut at = rows.start;
@@ -222,112 +218,24 @@ impl Launcher {
         Ok(())
     }
 
-    /// Queue a call on arrays of the first device, on a stream of the caller's (a `CUstream` of the primary context as a number, 0
-    /// for the default stream); returns before it is done. Allocates nothing once buffers have grown.
-    ///
-    /// # Errors
-    /// As [`run`](Launcher::run); failures of the device may only show when the stream is waited for.
-    ///
-    /// # Safety
-    /// `stream` must be a live stream of the device's primary context, and the arrays must stay until it has done the work.
-    pub unsafe fn queue<T: Element>(
-        &self,
-        call: &DeviceCall<'_, T>,
-        stream: usize,
-    ) -> Result<(), Error> {
-        let loaded = &self.devices[0];
-        // SAFETY: the caller vouches for the stream.
-        let stream = unsafe { Stream::borrowed(&loaded.device, stream) };
-        self.queue_on(loaded, call, &stream)
-    }
-
-    /// Run a call on arrays of the first device, to its end.
-    ///
-    /// # Errors
-    /// As [`run`](Launcher::run).
-    pub fn run_on_device<T: Element>(&self, call: &DeviceCall<'_, T>) -> Result<(), Error> {
-        let stream = Stream::new(&self.devices[0].device)?;
-        let queued = self.queue_on(&self.devices[0], call, &stream);
-        stream.synchronize().and(queued)
-    }
-
-    /// The same, and the milliseconds that the device took for each of `times` calls in a row.
-    ///
-    /// # Errors
-    /// As [`run`](Launcher::run).
-    pub fn time_on_device<T: Element>(
-        &self,
-        call: &DeviceCall<'_, T>,
-        times: usize,
-    ) -> Result<Vec<f32>, Error> {
-        let device = &self.devices[0].device;
-        let stream = Stream::new(device)?;
-        let events = (0..=times).map(|_| Event::timed(device)).collect::<Result<Vec<_>, _>>()?;
-        let queue = || {
-            events[0].record(&stream)?;
-            for event in &events[1..] {
-                self.queue_on(&self.devices[0], call, &stream)?;
-                event.record(&stream)?;
-            }
-            Ok(())
-        };
-        let queued: Result<(), Error> = queue();
-        stream.synchronize().and(queued)?;
-        events.windows(2).map(|pair| pair[1].milliseconds_since(&pair[0])).collect()
-    }
-
-    fn queue_on<T: Element>(
-        &self,
-        loaded: &Loaded,
-        call: &DeviceCall<'_, T>,
-        stream: &Stream,
-    ) -> Result<(), Error> {
-        self.check::<T>(call.inputs.len())?;
-        self.check_device_call(call)?;
-        let mut workspace = loaded.take(self.layout.inputs.len())?;
-        // The workspace's last call may still be running on another stream.
-        stream.wait(&workspace.done)?;
-        let mut sweep = self.sweep(
-            loaded,
-            &mut workspace,
-            Inputs::Device(call.inputs, stream),
-            call.rows,
-            call.columns,
-        )?;
-        let mut at = 0;
-        while at < call.rows {
-            let end = call.rows.min(at + sweep.panels.rows as usize);
-            sweep.rows(at..end)?;
-            let element = |address: u64, bytes: usize| {
-                if address == 0 { 0 } else { address + at as u64 * self.layout.out * bytes as u64 }
-            };
-            let values = element(call.values.as_ref().map_or(0, |v| v.address), size_of::<T>());
-            let indices = element(call.indices.as_ref().map_or(0, |v| v.address), size_of::<i64>());
-            sweep.finish(values, indices)?;
-            at = end;
-        }
-        workspace.done.record(stream)?;
-        loaded.give(workspace);
-        Ok(())
-    }
-
-    /// Panels and buffers of a call.
+    /// Panels and buffers of a call of some rows and columns, `own` rows of it on this device: how columns are divided does not depend
+    /// on how rows are.
     fn sweep<'s, T: Element>(
         &'s self,
         loaded: &'s Loaded,
         workspace: &'s mut Workspace,
         inputs: Inputs<'s, T>,
-        rows: usize,
-        columns: usize,
+        [rows, columns]: [usize; 2],
+        own: usize,
     ) -> Result<Sweep<'s, T>, Error> {
-        let (rows, columns) = (rows as u64, columns as u64);
+        let (own, rows, columns) = (own as u64, rows as u64, columns as u64);
         let segments = panels::segments(&self.layout, rows, columns);
         let copied = matches!(inputs, Inputs::Host(_));
         let needs = Needs::of(&self.layout, self.partials(segments), copied);
         let held = workspace.held();
         let (block, tile) = (self.layout.tiling.block_rows(), self.layout.tiling.tile);
         let all = Panels {
-            rows: rows.next_multiple_of(block.into()),
+            rows: own.next_multiple_of(block.into()),
             columns: columns.next_multiple_of(tile.into()),
         };
         let budget = match self.budget {
@@ -339,7 +247,7 @@ impl Launcher {
                 (free + held) / 100 * TAKEN_PERCENT
             }
         };
-        let panels = panels::panels(&self.layout, needs, rows, columns, budget)?;
+        let panels = panels::panels(&self.layout, needs, own, columns, budget)?;
         let plan = Plan { segments, panels, total: columns, budget };
         Sweep::new(self, loaded, workspace, inputs, plan)
     }
@@ -354,43 +262,6 @@ impl Launcher {
             )));
         }
         Ok(())
-    }
-
-    fn check_device_call<T>(&self, call: &DeviceCall<'_, T>) -> Result<(), Error> {
-        use crate::loops::program::Space;
-        for (k, (view, input)) in call.inputs.iter().zip(&self.layout.inputs).enumerate() {
-            let Some(input) = input else { continue };
-            let rows = match input.space {
-                Space::Param => 1,
-                Space::Row => call.rows,
-                _ => call.columns,
-            };
-            if (view.rows, view.dim) != (rows, input.dim as usize) {
-                return Err(Error::shape(format!(
-                    "argument {k} is {} x {}, but the kernel takes {rows} x {}",
-                    view.rows, view.dim, input.dim
-                )));
-            }
-        }
-        let values = call.values.as_ref().map(|v| (v.rows, v.dim));
-        let indices = call.indices.as_ref().map(|v| (v.rows, v.dim));
-        let result = (call.rows, usize::try_from(self.layout.out).unwrap_or(usize::MAX));
-        for shape in [values, indices].into_iter().flatten() {
-            if shape != result {
-                let (rows, dim) = shape;
-                return Err(Error::shape(format!(
-                    "the output array is {rows} x {dim}, but the result is {} x {}",
-                    result.0, result.1
-                )));
-            }
-        }
-        match (self.layout.kept, values, indices) {
-            (None, None, _) => {
-                Err(Error::usage("the reduction gives values, but no array for them is given"))
-            }
-            (None, _, Some(_)) => Err(Error::usage("the reduction gives no indices")),
-            _ => Ok(()),
-        }
     }
 }
 

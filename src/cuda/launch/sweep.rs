@@ -309,33 +309,43 @@ impl<'s, T: Element> Sweep<'s, T> {
     /// Copy the results of the current rows to rows `first ..` of the caller's arrays.
     pub(super) fn collect(&mut self, first: usize, out: &mut Out<'_, T>) -> Result<(), Error> {
         let dim = usize::try_from(self.launcher.layout.out).unwrap_or(usize::MAX);
-        let count = self.arguments.rows as usize * dim;
-        let w = &mut *self.workspace;
+        let (values, indices) = (self.workspace.values.address(), self.workspace.indices.address());
         if let Some(view) = &mut out.values {
-            let mut set = Ok(());
             // SAFETY: the buffer has room for the results of a panel of rows.
             unsafe {
-                w.download(w.values.address(), count, |k, value: T| {
-                    if set.is_ok() {
-                        set = view.set(first + k / dim, k % dim, value);
-                    }
-                })?;
-            }
-            set?;
+                self.download(values, dim, |row, k, value: T| view.set(first + row, k, value))?
+            };
         }
         if out.indices.is_some() {
-            let mut set = Ok(());
             // SAFETY: as above.
             unsafe {
-                w.download(w.indices.address(), count, |k, index: i64| {
-                    if set.is_ok() {
-                        set = out.set_index(first + k / dim, k % dim, index);
-                    }
+                self.download(indices, dim, |row, k, index: i64| {
+                    out.set_index(first + row, k, index)
                 })?;
             }
-            set?;
         }
         Ok(())
+    }
+
+    /// Hand out the numbers of the current rows, with row and component, up to the first error.
+    ///
+    /// # Safety
+    /// `from` must be memory of the device with `dim` numbers for each of the rows.
+    unsafe fn download<V: Copy>(
+        &mut self,
+        from: u64,
+        dim: usize,
+        mut set: impl FnMut(usize, usize, V) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut all = Ok(());
+        let take = |n: usize, value| {
+            if all.is_ok() {
+                all = set(n / dim, n % dim, value);
+            }
+        };
+        // SAFETY: the caller vouches for the memory.
+        unsafe { self.workspace.download(from, self.arguments.rows as usize * dim, take)? };
+        all
     }
 
     /// Bring items `first .. first + count` of the inputs of a space to where the kernels look for them.

@@ -55,12 +55,12 @@ const SAMPLED: usize = 400_000;
 const AGREEMENT: f64 = 1e-3;
 
 /// The points of a problem.
-struct Points<T> {
+pub(super) struct Points<T> {
     arrays: Vec<Vec<T>>,
 }
 
 impl<T: Element> Points<T> {
-    fn new(problem: &Problem) -> Points<T> {
+    pub(super) fn new(problem: &Problem) -> Points<T> {
         let mut random = Random::new(7);
         let mut points =
             |len: usize| -> Vec<T> { (0..len).map(|_| T::from_f64(random.uniform())).collect() };
@@ -72,7 +72,7 @@ impl<T: Element> Points<T> {
         Points { arrays }
     }
 
-    fn views(&self, problem: &Problem) -> Result<Vec<View<'_, T>>, Failure> {
+    pub(super) fn views(&self, problem: &Problem) -> Result<Vec<View<'_, T>>, Failure> {
         let dims = [problem.dim, problem.dim, problem.dim_b];
         let view = |(array, dim): (&'_ Vec<T>, usize)| (array.len() / dim, dim);
         let shapes: Vec<_> = self.arrays.iter().zip(dims).map(view).collect();
@@ -236,7 +236,10 @@ fn difference(problem: &Problem, expected: &[f64], got: &[f64]) -> f64 {
 }
 
 /// The difference from the interpreter over a sample of rows.
-fn error<T: Element>(
+///
+/// # Errors
+/// If the formula is not one.
+pub(super) fn error<T: Element>(
     problem: &Problem,
     points: &Points<T>,
     kernel: &Kernel<T>,

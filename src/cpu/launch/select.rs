@@ -29,7 +29,9 @@ pub(super) struct At {
 
 /// Rows with a hit in a chunk, as a part of all, up to which each is searched alone: beyond, it is faster to search column after
 /// column with all rows side by side (bench: pairwise, argkmin).
-const FEW: usize = 4;
+const FEW: usize = 2;
+/// Rows that are tested for hits at once.
+const GROUP: usize = 8;
 
 /// The values of one component of a chunk.
 struct Chunk<'a, C> {
@@ -139,7 +141,20 @@ impl<C: Real> Chunk<'_, C> {
     ) {
         let hits = least.iter().zip(&*limits).filter(|(least, limit)| least <= limit).count();
         if hits * FEW <= limits.len() {
-            for r in 0..limits.len() {
+            let (groups, rest) = least.as_chunks::<GROUP>();
+            for (g, least) in groups.iter().enumerate() {
+                let first = g * GROUP;
+                let now = &limits[first..first + GROUP];
+                // A byte for each row, so that a whole group without a hit costs a single test.
+                let mut hit =
+                    u64::from_le_bytes(std::array::from_fn(|k| u8::from(least[k] <= now[k])));
+                while hit != 0 {
+                    let r = first + hit.trailing_zeros() as usize / 8;
+                    self.row(r, &mut limits[r], lists, list(r));
+                    hit &= hit - 1;
+                }
+            }
+            for r in limits.len() - rest.len()..limits.len() {
                 if least[r] <= limits[r] {
                     self.row(r, &mut limits[r], lists, list(r));
                 }
@@ -162,10 +177,10 @@ impl<C: Real> Chunk<'_, C> {
 
     /// Offer the values of one row.
     fn row(&self, lane: usize, limit: &mut C, lists: &mut Lists<C>, list: usize) {
-        let values = self.values[lane..].iter().step_by(self.lanes).take(self.count);
-        for (c, value) in values.enumerate() {
-            if *value <= *limit {
-                lists.offer(list, *value, self.first + c as i64);
+        for (c, values) in self.values.chunks_exact(self.lanes).take(self.count).enumerate() {
+            let value = values[lane];
+            if value <= *limit {
+                lists.offer(list, value, self.first + c as i64);
                 *limit = lists.threshold(list);
             }
         }

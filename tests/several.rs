@@ -82,12 +82,11 @@ impl Case {
         // On its own a selection takes no weight, and no accumulation.
         let selects =
             |r: &Reduction| ![Sum, LogSumExp, SumSoftMaxWeight, MaxSumShiftExp].contains(r);
-        let genred = if reductions.iter().all(selects) {
+        if reductions.iter().all(selects) {
             genred.accumulate(Accumulate::Auto)
         } else {
             self.weight.into_iter().fold(genred, Genred::weight)
-        };
-        genred
+        }
     }
 
     /// The result of a call of one reduction alone.

@@ -31,6 +31,7 @@ pub(super) fn points<T: Element, C: Real>(
             1 => transpose::<1, T, C>(from, slots, stride),
             2 => transpose::<2, T, C>(from, slots, stride),
             3 => transpose::<3, T, C>(from, slots, stride),
+            4 => transpose::<4, T, C>(from, slots, stride),
             _ => transpose_long(from, dim, slots, stride),
         }
         return;
@@ -57,23 +58,16 @@ pub(super) fn number<C: Real>(slot: &IndexSlot, number: usize) -> C {
     C::from_f64((slot.factor * number.cast_signed() as i64 + slot.offset) as f64)
 }
 
-/// Points that are transposed together: as many values as a 256-bit store takes of float32.
-const GROUP: usize = 8;
-
-/// Short points: `GROUP` whole points are read, and as many values of each slot are written at once.
+/// Short points: each goes to all its slots at once, in a loop that compilers turn into shuffles of whole vectors.
 fn transpose<const D: usize, T: Element, C: Real>(from: &[T], slots: &mut [C], stride: usize) {
     let (points, _) = from.as_chunks::<D>();
-    let (groups, rest) = points.as_chunks::<GROUP>();
-    for (g, group) in groups.iter().enumerate() {
+    let mut slots = slots.chunks_mut(stride);
+    let rows: [&mut [C]; D] = std::array::from_fn(|_| {
+        &mut slots.next().expect("every component has a slot")[..points.len()]
+    });
+    for (p, point) in points.iter().enumerate() {
         for k in 0..D {
-            let values: [C; GROUP] = std::array::from_fn(|p| C::load(group[p][k]));
-            slots[k * stride + g * GROUP..][..GROUP].copy_from_slice(&values);
-        }
-    }
-    let done = groups.len() * GROUP;
-    for (p, point) in rest.iter().enumerate() {
-        for k in 0..D {
-            slots[k * stride + done + p] = C::load(point[k]);
+            rows[k][p] = C::load(point[k]);
         }
     }
 }

@@ -118,7 +118,7 @@ fn wrong_arguments_are_told_like_other_mistakes() {
         ),
         (
             &["bench", "--engine", "gpu"],
-            "`--engine` is `gpu`\n  help: it is one of auto, avx512, avx2, clif",
+            "`--engine` is `gpu`\n  help: it is one of auto, avx512, avx2, clif, cuda",
             "bench ",
         ),
         (&["bench", "--engine"], "`--engine <ENGINE>` has no value", "bench "),

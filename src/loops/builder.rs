@@ -104,6 +104,11 @@ impl Builder {
         self.program.values.len() + self.stores + loops > limits::PROGRAM_INSTRUCTIONS
     }
 
+    /// The definitions of all values so far.
+    pub(super) fn values(&self) -> &[ValueDef] {
+        &self.program.values
+    }
+
     /// The definition of a value.
     pub fn def(&self, value: Value) -> &ValueDef {
         &self.program.values[value.index()]

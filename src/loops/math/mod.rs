@@ -9,7 +9,7 @@ mod exp;
 mod inverse;
 mod log;
 mod pow;
-mod sign;
+pub(crate) mod sign;
 mod trig;
 
 use super::builder::Builder;
@@ -53,7 +53,8 @@ fn choose<T>(b: &Builder, f32: T, f64: T) -> T {
 
 /// `x` limited to `[low, high]`, where low <= 0 <= high; NaN stays NaN.
 fn clamp(b: &mut Builder, x: Value, low: f64, high: f64) -> Value {
-    let (above, below) = (sign::is_non_negative(b, x), sign::is_non_positive(b, x));
+    let (above, below) =
+        (sign::is_non_negative(b.values(), x), sign::is_non_positive(b.values(), x));
     let mut x = x;
     if !above {
         let low = b.float(low);

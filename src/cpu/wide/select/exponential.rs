@@ -7,6 +7,7 @@
 
 use crate::dtype::Float;
 use crate::loops::dce::operands;
+use crate::loops::math::sign::{is_non_negative, is_non_positive};
 use crate::loops::program::{Binary, Inst, Program, Stmt, Unary, Value};
 use std::collections::HashMap;
 
@@ -16,35 +17,46 @@ pub(super) fn needless_clamps(program: &Program) -> HashMap<Value, Value> {
     let mut needless = HashMap::new();
     for def in &program.values {
         if let Inst::Binary(Binary::ScaleExp2, p, n) = def.inst
-            && let Some((max, min, x)) = clamp(program, &uses, p, n)
+            && let Some((clamps, x)) = clamp(program, &uses, p, n)
         {
-            needless.insert(max, x);
-            needless.insert(min, x);
+            needless.extend(clamps.into_iter().map(|clamp| (clamp, x)));
         }
     }
     needless
 }
 
-/// The maximum, the minimum and the argument of an exponential, if its values have no other uses.
-fn clamp(program: &Program, uses: &[u32], p: Value, n: Value) -> Option<(Value, Value, Value)> {
+/// The clamps and the argument of an exponential, if their values have no other uses. A bound that the argument's sign makes
+/// needless is not there in the first place.
+fn clamp(program: &Program, uses: &[u32], p: Value, n: Value) -> Option<(Vec<Value>, Value)> {
     let inst = |v: Value| &program.value(v).inst;
     let used = |v: Value, times: u32| (uses[v.index()] == times).then_some(());
-    let Inst::Unary(Unary::Nearest, min) = *inst(n) else { return None };
-    let Inst::Binary(Binary::Min, high, max) = *inst(min) else { return None };
-    let Inst::Binary(Binary::Max, low, x) = *inst(max) else { return None };
-    let (Inst::Float(low), Inst::Float(high)) = (inst(low), inst(high)) else { return None };
     let (least, most) = match program.float {
         Float::F32 => (-151.0, 129.0),
         Float::F64 => (-1076.0, 1025.0),
     };
-    let beyond = *low <= least && low.fract() == 0.0 && *high >= most && high.fract() == 0.0;
+    let is_low = |v: Value| matches!(inst(v), Inst::Float(c) if *c <= least && c.fract() == 0.0);
+    let is_high = |v: Value| matches!(inst(v), Inst::Float(c) if *c >= most && c.fract() == 0.0);
+    let Inst::Unary(Unary::Nearest, clamped) = *inst(n) else { return None };
+    let (clamps, x) = match *inst(clamped) {
+        Inst::Binary(Binary::Min, high, inner) if is_high(high) => match *inst(inner) {
+            Inst::Binary(Binary::Max, low, x) if is_low(low) => {
+                used(inner, 1)?;
+                (vec![inner, clamped], x)
+            }
+            _ if is_non_negative(&program.values, inner) => (vec![clamped], inner),
+            _ => return None,
+        },
+        Inst::Binary(Binary::Max, low, x) if is_low(low) && is_non_positive(&program.values, x) => {
+            (vec![clamped], x)
+        }
+        _ => return None,
+    };
     let (r, terms) = polynomial(program, uses, p)?;
-    let rest = matches!(*inst(r), Inst::Binary(Binary::Sub, a, b) if a == min && b == n);
-    used(max, 1)?;
-    used(min, 2)?;
+    let rest = matches!(*inst(r), Inst::Binary(Binary::Sub, a, b) if a == clamped && b == n);
+    used(clamped, 2)?;
     used(n, 2)?;
     used(r, terms)?;
-    (beyond && rest).then_some((max, min, x))
+    rest.then_some((clamps, x))
 }
 
 /// The argument of a polynomial by Horner's rule whose constant term is 1 and which is in `[1/2, 2)` where the argument is at

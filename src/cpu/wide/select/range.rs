@@ -1,5 +1,6 @@
 //! Bounds of values where they follow from the instructions alone.
 
+use crate::loops::math::sign::{is_non_negative, is_non_positive};
 use crate::loops::program::{Binary, Inst, Program, Unary, Value};
 
 /// How far back instructions are looked at.
@@ -7,7 +8,9 @@ const DEPTH: u32 = 6;
 
 /// Bounds `(low, high)` that a value keeps if it is not NaN; infinite where none is known.
 fn bounds(program: &Program, value: Value, depth: u32) -> (f64, f64) {
-    let unknown = (f64::NEG_INFINITY, f64::INFINITY);
+    let low = if is_non_negative(&program.values, value) { 0.0 } else { f64::NEG_INFINITY };
+    let high = if is_non_positive(&program.values, value) { 0.0 } else { f64::INFINITY };
+    let unknown = (low, high);
     if depth == 0 {
         return unknown;
     }

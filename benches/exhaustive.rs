@@ -12,25 +12,14 @@ mod common;
 
 use common::functions::{self, SCHEDULE, is_binary};
 use genred::Float;
-use genred::cpu::Emitter;
-use genred::cpu::clif::Clif;
 use genred::cpu::code::Native;
 use genred::cpu::layout::Layout;
-use genred::cpu::target::Target;
-use genred::cpu::wide::{Avx2, Avx512};
+use genred::cpu::{Emitter, emitters};
 use genred::loops::program::Function;
 use rayon::prelude::*;
 
 /// Arguments of one task.
 const PART: u32 = 1 << 20;
-
-fn engines() -> Vec<Box<dyn Emitter>> {
-    let host = Target::host();
-    let mut all: Vec<Box<dyn Emitter>> = vec![Box::new(Clif)];
-    all.extend(Avx2::on(host).map(|e| Box::new(e) as Box<dyn Emitter>));
-    all.extend(Avx512::on(host).map(|e| Box::new(e) as Box<dyn Emitter>));
-    all
-}
 
 /// The largest error, and the argument it is at.
 fn worst(function: Function, fma: bool, stride: u32) -> (f64, f32) {
@@ -40,7 +29,7 @@ fn worst(function: Function, fma: bool, stride: u32) -> (f64, f32) {
         let layout = Layout::of(&lowered, SCHEDULE, &code);
         (engine, Native::<f32>::load(&code, layout).expect("executable memory"))
     };
-    let kernels: Vec<_> = engines().into_iter().map(kernel).collect();
+    let kernels: Vec<_> = emitters().into_iter().rev().map(kernel).collect();
     let ((_, first_kernel), others) = kernels.split_first().expect("an engine");
     let part = |part: u32| {
         let first = part * PART;
@@ -99,7 +88,7 @@ fn main() {
     let text = include_str!("../tests/ulp.toml");
     let table: toml::Table = text.parse().expect("tests/ulp.toml is a table");
     let mut exceeded = false;
-    let names: Vec<&str> = engines().iter().map(|engine| engine.name()).collect();
+    let names: Vec<&str> = emitters().iter().rev().map(|engine| engine.name()).collect();
     match stride {
         1 => println!("all 2^32 arguments, the same bits by {}", names.join(", ")),
         _ => println!("every {stride}. of 2^32 arguments, the same bits by {}", names.join(", ")),

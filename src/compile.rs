@@ -8,7 +8,7 @@ use crate::cpu::code::Native;
 use crate::cpu::launch::Launcher;
 use crate::cpu::layout::Layout;
 use crate::cpu::target::Target;
-use crate::cpu::{Code, Emitter, Refused};
+use crate::cpu::{Code, Emitter, Refused, emitters};
 use crate::cuda::Math;
 use crate::dtype::Float;
 use crate::engine::{Compiled, Engine, Plan};
@@ -115,20 +115,6 @@ impl Choice {
         all.retain(|e| self.names.split(',').any(|name| name == e.name()));
         all
     }
-}
-
-/// The native engines of this machine, best first.
-fn emitters() -> Vec<Box<dyn Emitter>> {
-    let mut all: Vec<Box<dyn Emitter>> = Vec::new();
-    #[cfg(target_arch = "x86_64")]
-    {
-        use crate::cpu::wide::{Avx2, Avx512};
-        let target = Target::host();
-        all.extend(Avx512::on(target).map(|engine| Box::new(engine) as Box<dyn Emitter>));
-        all.extend(Avx2::on(target).map(|engine| Box::new(engine) as Box<dyn Emitter>));
-    }
-    all.push(Box::new(Clif));
-    all
 }
 
 impl Backend {

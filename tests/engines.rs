@@ -5,14 +5,10 @@ mod common;
 use common::choices::Choices;
 use common::compare::compare;
 use common::{formulas, mutate, programs};
-use genred::cpu::Emitter;
-use genred::cpu::clif::Clif;
 use genred::cpu::code::Native;
+use genred::cpu::emitters;
 use genred::cpu::interpret::{Garbage, Interpreter, Scalar};
 use genred::cpu::layout::Layout;
-use genred::cpu::target::Target;
-#[cfg(target_arch = "x86_64")]
-use genred::cpu::wide::{Avx2, Avx512};
 use genred::formula::Category;
 use genred::loops::build::{Lowered, Scheme};
 use genred::loops::program::Inst;
@@ -20,18 +16,6 @@ use genred::loops::verify::verify_expanded;
 use genred::schedule::Schedule;
 use genred::{Float, Reduction};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The engines of this machine.
-fn engines() -> Vec<Box<dyn Emitter>> {
-    let mut engines: Vec<Box<dyn Emitter>> = vec![Box::new(Clif)];
-    #[cfg(target_arch = "x86_64")]
-    {
-        let host = Target::host();
-        engines.extend(Avx2::on(host).map(|e| Box::new(e) as Box<dyn Emitter>));
-        engines.extend(Avx512::on(host).map(|e| Box::new(e) as Box<dyn Emitter>));
-    }
-    engines
-}
 
 /// Compare all engines on one program; the text of the first difference.
 fn difference<T: Scalar>(
@@ -42,7 +26,7 @@ fn difference<T: Scalar>(
     if let Err(defect) = verify_expanded(&lowered.program) {
         return Some(format!("the program is refused: {defect}"));
     }
-    for engine in engines() {
+    for engine in emitters() {
         let code = match engine.emit(&lowered.program, &schedule) {
             Ok(code) => code,
             Err(refused) => return Some(format!("{} refuses: {}", engine.name(), refused.why())),
@@ -183,7 +167,7 @@ fn damaged_programs_are_refused_or_emitted() {
         }
         accepted += 1;
         assert!(program.text(Some(&schedule)).starts_with("schedule lanes="));
-        for engine in engines() {
+        for engine in emitters() {
             if let Err(why) = engine.emit(&program, &schedule) {
                 assert!(
                     why.why().contains("bytes"),

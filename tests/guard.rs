@@ -9,13 +9,11 @@ mod common;
 use common::choices::Choices;
 use common::{formulas, programs};
 use genred::cache::{Cache, Mode, Options};
-use genred::cpu::Emitter;
-use genred::cpu::clif::Clif;
 use genred::cpu::code::Native;
 use genred::cpu::layout::Layout;
 use genred::cpu::stages::{Pairs, Stages};
 use genred::cpu::target::Target;
-use genred::cpu::wide::{Avx2, Avx512};
+use genred::cpu::{Emitter, emitters};
 use genred::dtype::{Float, Real};
 use genred::formula::{Category, typing};
 use genred::loops::build::{Lowered, Scheme};
@@ -52,7 +50,7 @@ fn main() -> ExitCode {
             trials.push(Trial::test(name, move || lives(&body)));
         }
     }
-    for engine in engines() {
+    for engine in emitters() {
         let body = format!("stages {}", engine.name());
         let name = format!("stages_stay_inside_their_memory::{}", engine.name());
         trials.push(Trial::test(name, move || lives(&body)));
@@ -274,17 +272,9 @@ fn call<T: Element>(
     }
 }
 
-fn engines() -> Vec<Box<dyn Emitter>> {
-    let host = Target::host();
-    let mut all: Vec<Box<dyn Emitter>> = vec![Box::new(Clif)];
-    all.extend(Avx2::on(host).map(|e| Box::new(e) as Box<dyn Emitter>));
-    all.extend(Avx512::on(host).map(|e| Box::new(e) as Box<dyn Emitter>));
-    all
-}
-
 /// Machine code against the memory that the launcher gives it: of exactly the lengths that the layout says.
 fn stages(engine: &str) {
-    let engine = { engines().into_iter() }.find(|e| e.name() == engine).expect("an engine");
+    let engine = { emitters().into_iter() }.find(|e| e.name() == engine).expect("an engine");
     let mut choices = Choices::from_seed(9);
     for text in formulas::FORMULAS {
         for reduction in formulas::PLAIN {

@@ -310,10 +310,7 @@ fn parts_of_a_condition() {
 /// Machine code that would be larger than a kernel may have, from a program that is within its own limit.
 #[test]
 fn bytes_of_code() {
-    use genred::cpu::clif::Clif;
-    use genred::cpu::target::Target;
-    use genred::cpu::wide::{Avx2, Avx512};
-    use genred::cpu::{Emitter, Refused};
+    use genred::cpu::{Refused, emitters};
     use genred::loops::builder::{Builder, Functions, Sharing};
     use genred::loops::program::{Index, Space};
     use genred::schedule::{Lanes, Schedule};
@@ -330,11 +327,7 @@ fn bytes_of_code() {
     };
     let schedule =
         Schedule { lanes: Lanes::Rows, mr: 16, nr: 1, components: 1, chunk: 64, tile: 64 };
-    let host = Target::host();
-    let mut engines: Vec<Box<dyn Emitter>> = vec![Box::new(Clif)];
-    engines.extend(Avx2::on(host).map(|e| Box::new(e) as Box<dyn Emitter>));
-    engines.extend(Avx512::on(host).map(|e| Box::new(e) as Box<dyn Emitter>));
-    for engine in engines {
+    for engine in emitters() {
         let name = engine.name();
         let code = engine.emit(&program(1_000), &schedule).expect("small enough");
         let each = (code.bytes.len()

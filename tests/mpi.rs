@@ -47,21 +47,7 @@ fn main() -> Result<(), Error> {
     }
 }
 
-const REDUCTIONS: [Reduction; 13] = [
-    Reduction::Sum,
-    Reduction::LogSumExp,
-    Reduction::SumSoftMaxWeight,
-    Reduction::MaxSumShiftExp,
-    Reduction::Min,
-    Reduction::Max,
-    Reduction::ArgMin,
-    Reduction::ArgMax,
-    Reduction::MinArgMin,
-    Reduction::MaxArgMax,
-    Reduction::KMin(3),
-    Reduction::ArgKMin(2),
-    Reduction::KMinArgKMin(2),
-];
+const REDUCTIONS: [Reduction; 13] = Reduction::all(3);
 
 /// Coarse numbers, which make ties.
 fn numbers<T: Element>(len: usize, seed: u32) -> Vec<T> {

@@ -132,3 +132,17 @@ pub trait Emitter: Send + Sync {
     /// Emit a verified program. Never panics; may refuse.
     fn emit(&self, program: &Program, schedule: &Schedule) -> Result<Code, Refused>;
 }
+
+/// The native engines of this machine, best first.
+pub fn emitters() -> Vec<Box<dyn Emitter>> {
+    let mut all: Vec<Box<dyn Emitter>> = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    {
+        use wide::{Avx2, Avx512};
+        let target = target::Target::host();
+        all.extend(Avx512::on(target).map(|engine| Box::new(engine) as Box<dyn Emitter>));
+        all.extend(Avx2::on(target).map(|engine| Box::new(engine) as Box<dyn Emitter>));
+    }
+    all.push(Box::new(clif::Clif));
+    all
+}

@@ -3,26 +3,15 @@
 use crate::Choices;
 use crate::common::{compare, mutate, programs};
 use genred::Float;
-use genred::cpu::Emitter;
-use genred::cpu::clif::{self, Clif};
+use genred::cpu::clif;
 use genred::cpu::code::Native;
 use genred::cpu::interpret::{Interpreter, Scalar};
 use genred::cpu::layout::Layout;
-use genred::cpu::target::Target;
-use genred::cpu::wide::{Avx2, Avx512};
+use genred::cpu::emitters;
 use genred::dtype::Real;
 use genred::loops::build::Lowered;
 use genred::loops::verify::verify_expanded;
 use genred::schedule::Schedule;
-
-/// Every engine of this machine.
-pub fn engines() -> Vec<Box<dyn Emitter>> {
-    let host = Target::host();
-    let mut all: Vec<Box<dyn Emitter>> = vec![Box::new(Clif)];
-    all.extend(Avx2::on(host).map(|e| Box::new(e) as Box<dyn Emitter>));
-    all.extend(Avx512::on(host).map(|e| Box::new(e) as Box<dyn Emitter>));
-    all
-}
 
 /// A verified program is emitted without panic and does what the interpreter does, bit for bit; a damaged one is refused, or it
 /// is emitted and stays within its memory.
@@ -37,7 +26,7 @@ pub fn run(data: &[u8]) {
             mutate::mutate(&mut lowered.program, &mut choices);
         }
         let verified = verify_expanded(&lowered.program);
-        for engine in engines() {
+        for engine in emitters() {
             let emitted = engine.emit(&lowered.program, &schedule);
             assert!(emitted.is_err() || verified.is_ok(), "a refused program was emitted");
         }
@@ -64,7 +53,8 @@ fn execute<T: Real + Scalar>(
     is_damaged: bool,
     choices: &mut Choices<'_>,
 ) {
-    for engine in engines() {
+    // The widest last: the bytes of regressions are used up in this order.
+    for engine in emitters().into_iter().rev() {
         let Ok(code) = engine.emit(&lowered.program, &schedule) else { continue };
         let layout = Layout::of(lowered, schedule, &code);
         // Large arrays are legal, and slow to fill with random numbers.

@@ -59,19 +59,13 @@ pub fn encode(code: &Code, layout: &Layout, notes: &Notes) -> Vec<u8> {
     }
     w.u32(layout.inputs.len() as u32);
     for input in &layout.inputs {
-        let (space, base, dim) = match input {
-            None => (0, 0, 0),
-            Some(Input { space: Space::Param, base, dim }) => (1, *base, *dim),
-            Some(Input { space: Space::Row, base, dim }) => (2, *base, *dim),
-            Some(Input { base, dim, .. }) => (3, *base, *dim),
-        };
-        for field in [space, base, dim] {
-            w.u32(field);
-        }
+        w.u32(Space::argument_number(input.as_ref().map(|input| input.space)));
+        w.u32(input.as_ref().map_or(0, |input| input.base));
+        w.u32(input.as_ref().map_or(0, |input| input.dim));
     }
     w.u32(layout.indices.len() as u32);
     for IndexSlot { space, base, factor, offset } in &layout.indices {
-        w.u32(if *space == Space::Row { 2 } else { 3 });
+        w.u32(Space::argument_number(Some(*space)));
         w.u32(*base);
         w.u64(factor.cast_unsigned());
         w.u64(offset.cast_unsigned());
@@ -185,14 +179,7 @@ fn read_index(r: &mut Reader<'_>) -> Option<IndexSlot> {
 
 fn read_input(r: &mut Reader<'_>) -> Option<Option<Input>> {
     let [space, base, dim] = r.array()?;
-    let space = match space {
-        0 => return Some(None),
-        1 => Space::Param,
-        2 => Space::Row,
-        3 => Space::Col,
-        _ => return None,
-    };
-    Some(Some(Input { space, base, dim }))
+    Some(Space::of_argument(space)?.map(|space| Input { space, base, dim }))
 }
 
 #[cfg(test)]

@@ -41,14 +41,8 @@ pub fn encode(cubin: &Cubin) -> Vec<u8> {
     w.u64(*out);
     w.u32(inputs.len() as u32);
     for input in inputs {
-        let (space, dim) = match input {
-            None => (0, 0),
-            Some(Input { space: Space::Param, dim }) => (1, *dim),
-            Some(Input { space: Space::Row, dim }) => (2, *dim),
-            Some(Input { dim, .. }) => (3, *dim),
-        };
-        w.u32(space);
-        w.u32(dim);
+        w.u32(Space::argument_number(input.as_ref().map(|input| input.space)));
+        w.u32(input.as_ref().map_or(0, |input| input.dim));
     }
     w.u32(cubin.bytes.len() as u32);
     w.0.extend(&cubin.bytes);
@@ -102,14 +96,7 @@ const MOST_SLOTS: u64 = 4 * (limits::DIM as u64) * (limits::K as u64);
 
 fn read_input(r: &mut Reader<'_>) -> Option<Option<Input>> {
     let [space, dim] = r.array()?;
-    let space = match space {
-        0 => return Some(None),
-        1 => Space::Param,
-        2 => Space::Row,
-        3 => Space::Col,
-        _ => return None,
-    };
-    Some(Some(Input { space, dim }))
+    Some(Space::of_argument(space)?.map(|space| Input { space, dim }))
 }
 
 #[cfg(test)]

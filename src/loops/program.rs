@@ -57,6 +57,29 @@ pub enum Space {
     Temp,
 }
 
+impl Space {
+    /// The number that stands for where an argument's values are in kernels on disk; 0 if the formula does not use it.
+    pub(crate) fn argument_number(space: Option<Space>) -> u32 {
+        match space {
+            None => 0,
+            Some(Space::Param) => 1,
+            Some(Space::Row) => 2,
+            Some(_) => 3,
+        }
+    }
+
+    /// Where an argument's values are, by that number; `None` if there is no such number.
+    pub(crate) fn of_argument(number: u32) -> Option<Option<Space>> {
+        match number {
+            0 => Some(None),
+            1 => Some(Some(Space::Param)),
+            2 => Some(Some(Space::Row)),
+            3 => Some(Some(Space::Col)),
+            _ => None,
+        }
+    }
+}
+
 /// A named run of slots in a space.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array {

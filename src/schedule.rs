@@ -64,6 +64,8 @@ pub struct Cost {
     pub components: u32,
     /// Scalar values of the whole program: long ones have parallelism of their own, and a tile multiplies their code.
     pub values: u32,
+    /// Values that the longest pass computes for each pair, those of inner loops left aside.
+    pub computed: u32,
 }
 
 /// Rows below which lanes run over columns, given enough of those: a block of rows would be mostly padding.
@@ -77,6 +79,9 @@ const LONG_VECTOR: u32 = 32;
 /// Values of a program from which it is evaluated for one vector at a time: the gradient of `SoftDTW_SqDist` of dims 20 then compiles
 /// in 5 ms instead of 35 (`genred reduce --stats json`).
 const LONG_PROGRAM: u32 = 2_000;
+/// Values a pair up to which a processor with many registers overlaps small tiles better than it runs large ones: slow units, such as
+/// that of square roots, work beside the others, and nothing is spilled (bench: P1 to P6 and longer formulas, AVX-512).
+const SHORT: u32 = 32;
 /// Bytes of a packed column tile: half of a small level-2 cache, so that row blocks sweep it from there.
 const TILE_BYTES: u32 = 128 * 1024;
 
@@ -93,8 +98,11 @@ impl Schedule {
         let (mr, nr) = match (lanes, registers.count >= 32, registers.bytes) {
             _ if cost.values > LONG_PROGRAM => (1, 1),
             (Lanes::Columns, _, _) => (4, 1),
-            (Lanes::Rows, true, _) if cost.family == Family::Exponential && !contraction => (4, 2),
-            (Lanes::Rows, true, _) => (4, 4),
+            (Lanes::Rows, true, _) if contraction => (4, 4),
+            (Lanes::Rows, true, _) if cost.family == Family::Selection => (4, 4),
+            (Lanes::Rows, true, _) if cost.computed > SHORT => (4, 4),
+            (Lanes::Rows, true, _) if cost.family == Family::Exponential => (1, 3),
+            (Lanes::Rows, true, _) => (1, 2),
             (Lanes::Rows, false, 32..) if contraction && cost.tile_slots <= 1 => (2, 6),
             (Lanes::Rows, false, 32..) => (2, 4),
             (Lanes::Rows, false, _) if contraction => (2, 4),

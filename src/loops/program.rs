@@ -419,6 +419,7 @@ impl Program {
         let over = self.passes.iter().filter_map(|pass| pass.components);
         let components = over.map(|id| self.loops[id.index()].count);
         let loads = self.passes.iter().map(|pass| self.column_loads(&pass.pair)).max();
+        let over_columns = self.passes.iter().filter(|pass| pass.over == Over::Columns);
         Cost {
             family,
             column_bytes: self.slots(Space::Col) * self.float.bytes() as u32,
@@ -426,7 +427,19 @@ impl Program {
             column_loads: loads.unwrap_or(0),
             components: components.max().unwrap_or(0),
             values: u32::try_from(self.values.len()).unwrap_or(u32::MAX),
+            computed: over_columns.map(|pass| self.computed(pass)).max().unwrap_or(0),
         }
+    }
+
+    /// Values of one pair that are computed: not those that are loaded, nor those of inner loops.
+    fn computed(&self, pass: &Pass) -> u32 {
+        let count = pass.pair.iter().filter(|stmt| match stmt {
+            Stmt::Let(v) => {
+                !matches!(self.value(*v).inst, Inst::Load(..) | Inst::Float(_) | Inst::Int(_))
+            }
+            _ => false,
+        });
+        u32::try_from(count.count()).unwrap_or(u32::MAX)
     }
 
     /// The statements of every stage, pass and loop.

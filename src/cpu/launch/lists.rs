@@ -40,15 +40,13 @@ impl<C: Real> Lists<C> {
     pub(super) fn offer(&mut self, list: usize, value: C, index: i64) {
         let range = list * self.k..(list + 1) * self.k;
         let (values, indices) = (&mut self.values[range.clone()], &mut self.indices[range]);
-        // Whether the offer comes before place `at`.
+        // Whether the offer comes before place `at`: never if it is NaN, and before a missing value always, as -1 is then the largest
+        // index.
         let precedes = |values: &[C], indices: &[i64], at: usize| {
-            indices[at] == MISSING
-                || value < values[at]
-                || (value == values[at] && index < indices[at])
+            value < values[at] || value == values[at] && (index as u64) < indices[at] as u64
         };
-        let is_number = value.partial_cmp(&value).is_some();
         let mut at = self.k - 1;
-        if !is_number || !precedes(values, indices, at) {
+        if !precedes(values, indices, at) {
             return;
         }
         while at > 0 && precedes(values, indices, at - 1) {

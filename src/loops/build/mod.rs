@@ -4,6 +4,7 @@
 //! whole node by whole node; [`steps`] then makes the passes of the reduction.
 
 mod exp2;
+mod factor;
 mod indices;
 mod scalar;
 mod selection;
@@ -19,7 +20,7 @@ use crate::dtype::Float;
 use crate::formula::op::Op;
 use crate::formula::{Category, Formula, NodeId, Variability};
 use crate::limits;
-use crate::reduce::Reduction;
+use crate::reduce::{Family, Reduction};
 use crate::span::Span;
 use stage::Lowering;
 use std::borrow::Cow;
@@ -115,7 +116,12 @@ impl fmt::Display for TooLarge {
 /// # Errors
 /// Where its program would be too large.
 pub fn build(source: &Source<'_>) -> Result<Lowered, TooLarge> {
-    let formula: Cow<'_, Formula> = exp2::rewritten(source.formula);
+    let is_sum = source.reductions[0].family() == Family::Sum;
+    let (formula, factor) = is_sum
+        .then(|| factor::taken_out(source.formula, source.reductions.len() > 1))
+        .flatten()
+        .map_or((Cow::Borrowed(source.formula), None), |(formula, c)| (formula, Some(c)));
+    let formula: Cow<'_, Formula> = exp2::rewritten(&formula);
     let mut lowering = Lowering::new(
         Builder::new(source.float, source.fma, source.functions),
         &formula,
@@ -124,7 +130,7 @@ pub fn build(source: &Source<'_>) -> Result<Lowered, TooLarge> {
     let inputs = declare_inputs(&mut lowering, source.rows);
     let indices = indices::declare(&mut lowering, source.rows);
     hoist(&mut lowering, source.rows);
-    steps::emit(&mut lowering, source);
+    steps::emit(&mut lowering, source, factor);
     if let Some(node) = lowering.full_at() {
         let own = lowering.formula.needed(&lowering.formula.roots[..1]);
         let span = lowering.formula.node(node).span;

@@ -31,9 +31,10 @@ struct Sums {
     start: Start,
 }
 
-pub(super) fn emit(l: &mut Lowering<'_>, source: &Source<'_>) {
+/// The passes, with the factor that is taken out of a sum.
+pub(super) fn emit(l: &mut Lowering<'_>, source: &Source<'_>, factor: Option<f64>) {
     match source.reductions[0].family() {
-        Family::Sum => sum(l, source),
+        Family::Sum => sum(l, source, factor),
         Family::Exponential => exponential(l, source),
         Family::Selection => selection::alone(l, source),
     }
@@ -50,8 +51,8 @@ fn sums(l: &mut Lowering<'_>, source: &Source<'_>, name: &str, root: Option<Node
     Sums { root, dim, sum, lost, start }
 }
 
-/// Append the passes that add `factor * root` to each of the sums, for every column; of a sum without a factor its terms can be
-/// selected beside.
+/// Append the passes that add `factor * root` to each of the sums, for every column; beside a sum, components of the last root
+/// can be selected.
 fn summing_passes(
     l: &mut Lowering<'_>,
     outputs: &[Sums],
@@ -70,14 +71,17 @@ fn summing_passes(
         }
         _ => None,
     };
+    let offered = (!beside.is_empty()).then(|| *l.formula.roots.last().expect("there is a root"));
     let mut held = Vec::new();
     for output in &long {
-        if let Some(root) = output.root {
-            for leaf in tile_leaves(l, root) {
-                let array = l.b.array(format!("l{}", leaf.0), Space::Tile, l.dim(leaf));
-                l.store(leaf, array);
-                held.push((leaf, array));
-            }
+        let mut leaves: BTreeSet<NodeId> = BTreeSet::new();
+        for root in output.root.into_iter().chain(offered) {
+            leaves.extend(tile_leaves(l, root));
+        }
+        for leaf in leaves {
+            let array = l.b.array(format!("l{}", leaf.0), Space::Tile, l.dim(leaf));
+            l.store(leaf, array);
+            held.push((leaf, array));
         }
     }
     let mut terms = Vec::new();
@@ -91,10 +95,10 @@ fn summing_passes(
         }
     }
     let mut offers = Vec::new();
+    let offered_now = offered.filter(|_| !short.is_empty()).map(|root| l.components(root));
     for selected in beside {
-        for (_, index, value) in &terms {
-            let value = value.expect("a sum without a factor has terms of its own");
-            offers.push(selected.hold(l, index, value, kept));
+        for (k, value) in offered_now.iter().flatten().enumerate() {
+            offers.push(selected.hold(l, &Index::at(k as u32), *value, kept));
         }
     }
     // Products are made here so that they do not depend on the accumulators.
@@ -127,6 +131,7 @@ fn summing_passes(
         let term = scaled(l, scale, Some(value));
         let kept = kept_tile.map(|tile| loaded_mask(l, tile));
         let term = term_of_kept(l, kept, term);
+        let value = offered.map_or(value, |root| l.value_at(root, &Index::of(e)));
         let offers: Vec<Offer> =
             beside.iter().map(|selected| selected.hold(l, &Index::of(e), value, kept)).collect();
         let pair = l.end_block(Sharing::Kept);
@@ -264,7 +269,7 @@ fn mirror(l: &mut Lowering<'_>, state: ArrayId) -> ArrayId {
     ArrayId(arrays.len() as u32 - 1)
 }
 
-fn sum(l: &mut Lowering<'_>, source: &Source<'_>) {
+fn sum(l: &mut Lowering<'_>, source: &Source<'_>, factor: Option<f64>) {
     let root = l.formula.roots[0];
     let outputs = [sums(l, source, "sum", Some(root))];
     let selected = selection::declare(l, source);
@@ -274,7 +279,12 @@ fn sum(l: &mut Lowering<'_>, source: &Source<'_>) {
     let merge = l.end_block(Sharing::Fresh);
     let out = l.b.array("out", Space::Out, outputs[0].dim);
     for_components(l, outputs[0].dim, |l, index| {
-        let value = l.b.load(outputs[0].sum, index.clone());
+        let mut value = l.b.load(outputs[0].sum, index.clone());
+        if let Some(factor) = factor {
+            // A sum of nothing is 0, not -0.
+            let (factor, zero) = (l.b.float(factor), l.b.float(0.0));
+            value = l.b.mul_add(value, factor, zero);
+        }
         l.b.store(out, index.clone(), value);
     });
     finish(l, merge);

@@ -209,6 +209,16 @@ impl<T: Element> Pairs<T> {
 impl<T: Element> Tangent<T> {
     /// The change of the result for a change of the variable, shaped like it.
     ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * Square(y)", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let args = [View::new(&[1.0], 1, 1)?, View::new(&[2.0, 3.0], 2, 1)?];
+    /// // 2 * 2 * 10 + 2 * 3 * 1.
+    /// let change = sum.diff("y")?.call(&args, View::new(&[10.0, 1.0], 2, 1)?)?;
+    /// assert_eq!(change.as_slice(), [46.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Shape` if an argument or the change does not fit.
     pub fn call(&self, args: &[View<'_, T>], change: View<'_, T>) -> Result<Array<T>, Error> {
@@ -219,6 +229,15 @@ impl<T: Element> Tangent<T> {
 
 impl<T: Element> Gradient<T> {
     /// The gradient for a seed that is shaped like the reduction's result; it is shaped like the variable (a parameter: one row).
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * Square(y)", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let args = [View::new(&[1.0, 10.0], 2, 1)?, View::new(&[2.0, 3.0], 2, 1)?];
+    /// let by_y = sum.grad("y")?.call(&args, View::new(&[1.0, 1.0], 2, 1)?)?;
+    /// assert_eq!(by_y.as_slice(), [2.0 * 2.0 * 11.0, 2.0 * 3.0 * 11.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Shape` if an argument or the seed does not fit.

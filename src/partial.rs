@@ -49,21 +49,57 @@ enum Accumulated {
 
 impl<T> Partial<T> {
     /// Rows of the result.
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let part = sum.partial(&[View::new(&[1.0, 2.0], 2, 1)?, View::new(&[3.0], 1, 1)?], 0, 1)?;
+    /// assert_eq!(part.rows(), 2);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn rows(&self) -> usize {
         self.shape.rows
     }
 
     /// Columns of the whole reduction.
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let (x, step) = (View::new(&[1.0], 1, 1)?, sum.column_step(1, 1_000_000));
+    /// let y = vec![1.0; step];
+    /// let part = sum.partial(&[x, View::new(&y, step, 1)?], 0, 1_000_000)?;
+    /// assert_eq!(part.total_columns(), 1_000_000);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn total_columns(&self) -> usize {
         self.shape.columns
     }
 
     /// The columns seen so far: disjoint ranges `(first, end)`, ascending.
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let (x, step) = (View::new(&[1.0], 1, 1)?, sum.column_step(1, 1_000_000));
+    /// let y = vec![1.0; step];
+    /// let part = sum.partial(&[x, View::new(&y, step, 1)?], step, 1_000_000)?;
+    /// assert_eq!(part.columns(), [(step, 2 * step)]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn columns(&self) -> &[(usize, usize)] {
         &self.columns
     }
 
     /// Whether every column has been seen.
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let x = View::new(&[1.0, 2.0], 2, 1)?;
+    /// assert!(sum.partial(&[x, x], 0, 2)?.is_complete());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn is_complete(&self) -> bool {
         self.shape.columns == 0 || self.columns == [(0, self.shape.columns)]
     }
@@ -71,6 +107,16 @@ impl<T> Partial<T> {
 
 impl<T: Element> Kernel<T> {
     /// The number of columns of a tile: pieces of a reduction of this shape begin at multiples of it.
+    ///
+    /// ```
+    /// let sum = genred::generic_sum::<f32>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let step = sum.column_step(1_000, 1_000_000);
+    /// // Four machines, each with as many whole tiles.
+    /// let tiles = 1_000_000usize.div_ceil(step);
+    /// let cuts: Vec<usize> = (0..=4).map(|k| (tiles * k / 4 * step).min(1_000_000)).collect();
+    /// assert!(cuts[0] == 0 && cuts[4] == 1_000_000 && cuts.is_sorted());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn column_step(&self, rows: usize, total_columns: usize) -> usize {
         let shape = Shape { rows, columns: total_columns };
         let layout = self.compiled_for(shape).and_then(|c| c.engine.layout());
@@ -78,6 +124,20 @@ impl<T: Element> Kernel<T> {
     }
 
     /// What the columns `first .. first + n` of `total` contribute; `args` hold these n columns (and all rows).
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let (x, step) = (View::new(&[1.0], 1, 1)?, sum.column_step(1, 100_000));
+    /// let y = vec![1.0; 100_000];
+    /// let y = View::new(&y, 100_000, 1)?;
+    /// let part = sum.partial(&[x, y.rows_between(0, step)?], 0, 100_000)?;
+    /// assert!(!part.is_complete());
+    /// // Pieces begin at tiles.
+    /// let error = sum.partial(&[x, y.rows_between(1, step)?], 1, 100_000).unwrap_err();
+    /// assert!(error.to_string().contains("do not begin and end at multiples of"));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Shape` as for [`call`](Kernel::call), and if the columns do not begin and end at multiples of
@@ -120,6 +180,18 @@ impl<T: Element> Kernel<T> {
 
     /// Add what other columns contribute.
     ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let (x, step) = (View::new(&[1.0], 1, 1)?, sum.column_step(1, 100_000));
+    /// let y: Vec<f64> = (0..100_000).map(f64::from).collect();
+    /// let y = View::new(&y, 100_000, 1)?;
+    /// let mut last = sum.partial(&[x, y.rows_between(step, 100_000)?], step, 100_000)?;
+    /// sum.join(&mut last, &sum.partial(&[x, y.rows_between(0, step)?], 0, 100_000)?)?;
+    /// assert_eq!(last.columns(), [(0, 100_000)]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Shape` if the two are not of one reduction and shape, or share a column; nothing is changed then.
     pub fn join(&self, partial: &mut Partial<T>, other: &Partial<T>) -> Result<(), Error> {
@@ -153,6 +225,14 @@ impl<T: Element> Kernel<T> {
 
     /// The result, as [`call`](Kernel::call) gives it.
     ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let x = View::new(&[1.0, 2.0], 2, 1)?;
+    /// assert_eq!(sum.finish(&sum.partial(&[x, x], 0, 2)?)?.as_slice(), [3.0, 6.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Shape` if columns are missing; `Range` if the dtype cannot hold every index exactly.
     pub fn finish(&self, partial: &Partial<T>) -> Result<Array<T>, Error> {
@@ -171,6 +251,15 @@ impl<T: Element> Kernel<T> {
     }
 
     /// Exact indices, as [`call_indices`](Kernel::call_indices) gives them.
+    ///
+    /// ```
+    /// use genred::{View, generic_argmin};
+    /// let nearest = generic_argmin::<f32>("SqDist(x, y)", "k = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let (x, y) = (View::new(&[2.0], 1, 1)?, View::new(&[9.0, 1.0], 2, 1)?);
+    /// let part = nearest.partial(&[x, y], 0, 2)?;
+    /// assert_eq!(nearest.finish_indices(&part)?.as_slice(), [1]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Shape` if columns are missing; `Usage` if the reduction gives no indices.
@@ -265,6 +354,18 @@ impl<T: Element> Kernel<T> {
     }
 
     /// The partial result of such bytes, made by an equal kernel on any machine.
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let x = View::new(&[1.0, 2.0], 2, 1)?;
+    /// let part = sum.partial(&[x, x], 0, 2)?;
+    /// let mut bytes = sum.partial_to_bytes(&part);
+    /// assert_eq!(sum.partial_from_bytes(&bytes)?, part);
+    /// bytes[20] ^= 1;
+    /// assert!(sum.partial_from_bytes(&bytes).is_err());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Usage` if the bytes are damaged or of another reduction.

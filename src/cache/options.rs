@@ -197,9 +197,10 @@ impl Options {
     }
 }
 
-/// Options with nothing left open.
+/// Options with nothing left open; for tests.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+#[doc(hidden)]
+pub struct Settings {
     /// What the disk may be used for.
     pub mode: Mode,
     /// The directory; `None` if the platform names none.
@@ -249,7 +250,8 @@ impl Environment<'_> {
 
 impl Options {
     /// Fill in what is open.
-    pub(super) fn settle(self, read: &dyn Fn(&str) -> Option<OsString>) -> Settings {
+    #[doc(hidden)]
+    pub fn settle(self, read: &dyn Fn(&str) -> Option<OsString>) -> Settings {
         let fs = self.fs.unwrap_or_else(fs::host);
         // A program that runs with more rights than its user must not do what the user's environment says.
         let nothing = |_: &str| None;

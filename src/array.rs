@@ -1,4 +1,14 @@
 //! What a call returns: a row-major array that owns its numbers.
+//!
+//! ```
+//! use genred::{Array, View, generic_sum};
+//! let sum = generic_sum::<f32>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+//! let x = View::new(&[1.0, 2.0], 2, 1)?;
+//! let a: Array<f32> = sum.call(&[x, x])?;
+//! // A result can be an argument.
+//! assert_eq!(sum.call(&[a.view(), x])?.into_vec(), [9.0, 18.0]);
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 use crate::dtype::Element;
 use crate::error::Error;

@@ -1,4 +1,14 @@
 //! Arrays with leading batch dimensions: the arguments of many calls of one shape, and their results.
+//!
+//! ```
+//! use genred::batch::{BatchArray, BatchView};
+//! let sum = genred::generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+//! let (x, y) = ([1.0, 2.0, 3.0], [1.0, 10.0]);
+//! // Three batch elements of one row each against the same two columns.
+//! let a: BatchArray<f64> = sum.call_batch(&[BatchView::new(&x, &[3, 1, 1])?, BatchView::new(&y, &[2, 1])?])?;
+//! assert_eq!((a.shape(), a.as_slice()), (&[3, 1, 1][..], &[11.0, 22.0, 33.0][..]));
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 use crate::dtype::Element;
 use crate::error::Error;

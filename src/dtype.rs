@@ -2,6 +2,18 @@
 //!
 //! float16 is a storage type only: it is widened while tiles are packed and rounded once at the end, so no
 //! engine ever does arithmetic in it.
+//!
+//! ```
+//! use genred::dtype::{DType, Element, Float};
+//! use half::f16;
+//! assert_eq!((f16::DTYPE, f16::DTYPE.compute()), (DType::F16, Float::F32));
+//! // Summed in float32 and rounded once: 0.1 as float16 is 0.09998.
+//! let sum = genred::generic_sum::<f16>("y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+//! let (x, y) = ([f16::ZERO], [f16::from_f32(0.1); 1_000]);
+//! let a = sum.call(&[genred::View::new(&x, 1, 1)?, genred::View::new(&y, 1_000, 1)?])?;
+//! assert_eq!(a[(0, 0)].to_f32(), 100.0);
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 use half::f16;
 use std::fmt;

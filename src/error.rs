@@ -1,4 +1,12 @@
 //! The one error type: opaque, cheap to clone, and the owner of the text that it points into.
+//!
+//! ```
+//! use genred::error::{Error, ErrorKind};
+//! let error: Error = genred::generic_sum::<f32>("Exq(x)", "a = Vi(1)", &["x = Vi(1)"]).unwrap_err();
+//! assert_eq!((error.kind(), error.span()), (ErrorKind::Syntax, Some(0..3)));
+//! assert!(error.to_string().ends_with("help: did you mean `Exp`?"));
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 mod render;
 

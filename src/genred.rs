@@ -1,4 +1,14 @@
 //! The builder of reductions: what is asked for, checked before anything is compiled.
+//!
+//! ```
+//! use genred::genred::{Axis, Backend, Genred};
+//! use genred::{Accumulate, View};
+//! let sum = Genred::<f64>::sum("x * y").aliases(["x = Vi(1)", "y = Vj(1)"]).axis(Axis::J)
+//!     .accumulate(Accumulate::Kahan).backend(Backend::Cpu).single_threaded().compile()?;
+//! let x = View::new(&[1.0, 2.0], 2, 1)?;
+//! assert_eq!(sum.call(&[x, x])?.as_slice(), [3.0, 6.0]);
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 use crate::cache::{Cache, Origin, Raw};
 use crate::compile::{self, Choice};

@@ -1,5 +1,16 @@
 //! Derivatives of whole reductions: [`Kernel::grad`] from a seed of the result to a variable, [`Kernel::diff`] from a change of a
 //! variable to the result. Each is a reduction of its own, compiled and called like any other.
+//!
+//! ```
+//! use genred::{View, generic_logsumexp};
+//! let soft = generic_logsumexp::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+//! let args = [View::new(&[0.0], 1, 1)?, View::new(&[1.0, 3.0], 2, 1)?];
+//! let one = View::new(&[1.0], 1, 1)?;
+//! // At x = 0 all y have the same weight: the slope is their mean.
+//! assert_eq!(soft.grad("x")?.call(&args, one)?.as_slice(), [2.0]);
+//! assert_eq!(soft.diff("x")?.call(&args, one)?.as_slice(), [2.0]);
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 use crate::alias::Category;
 use crate::array::Array;

@@ -1,4 +1,16 @@
 //! Compiled kernels: arguments are checked here, once, before any pointer is formed.
+//!
+//! ```
+//! use genred::kernel::Kernel;
+//! use genred::{View, generic_sum};
+//! let kernel: Kernel<f64> = generic_sum("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+//! let x = View::new(&[1.0, 2.0], 2, 1)?;
+//! // From any thread, as often as you like.
+//! let call = || kernel.call(&[x, x]);
+//! let (a, b) = rayon::join(call, call);
+//! assert_eq!((a?.as_slice(), b?.as_slice()), (&[3.0, 6.0][..], &[3.0, 6.0][..]));
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 use crate::array::Array;
 use crate::cache::{Cache, Origin};

@@ -6,6 +6,16 @@
 //!
 //! A cluster gives the bits of one call on its rows and its columns alone, laid side by side; indices count all columns. Rows of no
 //! cluster give what a reduction over no column gives. The cost is that of the pairs that take part.
+//!
+//! ```
+//! use genred::{Ranges, View, generic_sum};
+//! let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+//! let x = View::new(&[1.0, 2.0, 4.0], 3, 1)?;
+//! // Points 0 and 1 are a cluster, point 2 another one: only pairs within a cluster.
+//! let ranges = Ranges::from_mask(&[true, false, false, true], &[0, 2, 3], &[0, 2, 3])?;
+//! assert_eq!(sum.with_ranges(&ranges).call(&[x, x])?.as_slice(), [3.0, 6.0, 16.0]);
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 mod arrays;
 mod call;

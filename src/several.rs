@@ -1,4 +1,14 @@
 //! Several reductions of one formula in one pass: the formula is evaluated once for each pair.
+//!
+//! ```
+//! use genred::{Genred, Reduction, View};
+//! let range = Genred::<f64>::min("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"])
+//!     .compile_with(&[Reduction::Max, Reduction::Sum])?;
+//! let results = range.call(&[View::new(&[2.0], 1, 1)?, View::new(&[1.0, -3.0], 2, 1)?])?;
+//! let values: Vec<f64> = results.iter().filter_map(|one| Some(one.values()?[(0, 0)])).collect();
+//! assert_eq!(values, [-6.0, 2.0, -4.0]);
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 use crate::array::Array;
 use crate::cpu::launch::{Indices, Out};

@@ -1,5 +1,17 @@
 //! Views: where the numbers of a call lie. A pointer, rows, dim and two signed strides, checked once.
 //!
+//! ```
+//! use genred::{View, ViewMut, generic_sum};
+//! let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+//! // Two columns of a table are the arguments, the third takes the result.
+//! let mut table = [1.0, 10.0, 0.0, 2.0, 20.0, 0.0];
+//! let copy = table;
+//! let column = |c: usize| View::strided(&copy[c..], 2, 1, 3);
+//! sum.call_into(&[column(0)?, column(1)?], ViewMut::strided(&mut table[2..], 2, 1, 3)?)?;
+//! assert_eq!((table[2], table[5]), (30.0, 60.0));
+//! # Ok::<(), genred::Error>(())
+//! ```
+//!
 //! # Invariant
 //!
 //! Every element `(r, c)` with `r < rows` and `c < dim` lies inside the memory that the view was made from, which is

@@ -180,6 +180,25 @@ fn public_items_have_examples() {
     assert!(seen.len() > 250, "only {} items were recognised", seen.len());
 }
 
+/// The documentation of a public module, which stands in its file, shows one as well.
+#[test]
+fn public_modules_have_examples() {
+    let lib = fs::read_to_string(root().join("src/lib.rs")).expect("a readable source file");
+    let public: Vec<&str> = lib
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+        .filter(|name| !lib.contains(&format!("#[doc(hidden)]\npub mod {name};")))
+        .collect();
+    assert!(public.len() > 15, "only {public:?} were recognised");
+    for name in public {
+        let paths = [format!("src/{name}.rs"), format!("src/{name}/mod.rs")];
+        let text = paths.iter().find_map(|path| fs::read_to_string(root().join(path)).ok());
+        let text = text.unwrap_or_else(|| panic!("no file of `{name}`"));
+        let mut docs = text.lines().take_while(|line| line.starts_with("//!"));
+        assert!(docs.any(|line| line.contains("```")), "module `{name}` has no example");
+    }
+}
+
 #[test]
 fn items_are_recognised() {
     let text = "\

@@ -2,6 +2,18 @@
 //!
 //! Written here rather than taken from a crate because three things are needed together: float16, both byte orders, and arrays
 //! that stay in their file.
+//!
+//! ```
+//! use genred::npy::{Reader, Writer};
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("x.npy");
+//! let mut file = Writer::new(std::fs::File::create(&path)?, &[2, 1])?;
+//! file.write(&[1.0f64, 2.0])?;
+//! let sum = genred::generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+//! let a = sum.stream().input(Reader::open(&path)?).input(Reader::open(&path)?).call()?;
+//! assert_eq!(a.as_slice(), [3.0, 6.0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod header;
 

@@ -1,4 +1,15 @@
 //! Reductions: what is accumulated over the reduced axis, and what comes out.
+//!
+//! ```
+//! use genred::Genred;
+//! use genred::reduce::{Outputs, Reduction};
+//! let nearest = Reduction::from_name("ArgKMin", Some(3)).expect("a name of the documentation");
+//! assert_eq!((nearest.outputs(), nearest.output_dim(1, None)), (Outputs::Indices, 3));
+//! let kernel = Genred::<f32>::reduction(nearest, "SqDist(x, y)").output("k = Vi(3)")
+//!     .aliases(["x = Vi(2)", "y = Vj(2)"]).compile()?;
+//! assert_eq!(kernel.dim(), 3);
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 /// A reduction over the columns of each row. `K` counts the smallest values that are kept.
 ///

@@ -4,6 +4,17 @@
 //! claim is checked before it is returned: the residual of a [`Solution`] is computed from the numbers that are returned, not carried
 //! along by the iteration. Vectors are kept in float64 and every sum runs in one fixed order, so a solution has the same bits for any
 //! number of threads.
+//!
+//! ```
+//! use genred::{KernelSolve, View, generic_sum};
+//! // Values 1, 2, 4 at the points 0, 1, 2, interpolated.
+//! let kernel = generic_sum::<f64>("Exp(-SqDist(x, y)) * b", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)", "b = Vj(1)"])?;
+//! let (x, b) = (View::new(&[0.0, 1.0, 2.0], 3, 1)?, View::new(&[1.0, 2.0, 4.0], 3, 1)?);
+//! let a = KernelSolve::new(&kernel, "b")?.eps(1e-10).call(&[x, x, b])?.into_values();
+//! let at_the_points = kernel.call(&[x, x, a.view()])?;
+//! assert!((at_the_points[(2, 0)] - 4.0).abs() < 1e-8);
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 mod conjugate;
 mod factor;

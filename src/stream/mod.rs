@@ -3,6 +3,17 @@
 //! The accumulators of some rows stay in memory while all columns pass by, a piece at a time; then their results go to a [`Sink`], and the
 //! next rows follow. Pieces of columns begin and end at tiles, and the tree in which tiles are merged depends on tile numbers only, so the
 //! result has the bits of a call on the whole arrays, whatever the budget.
+//!
+//! ```
+//! use genred::{Chunks, View, generic_sum};
+//! let kde = generic_sum::<f64>("Exp(-SqDist(x, y))", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+//! let y: Vec<f64> = (0..30_000).map(|k| f64::from(k) / 1e4).collect();
+//! let (x, whole) = (View::new(&[0.5, 2.0], 2, 1)?, View::new(&y, 30_000, 1)?);
+//! let pieces = Chunks::new(30_000, 1, || y.chunks(1_000).map(|piece| Ok(piece.to_vec())));
+//! let a = kde.stream().input(x).input(pieces).memory_budget(4 << 20).call()?;
+//! assert_eq!(a, kde.call(&[x, whole])?, "bit for bit");
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 mod budget;
 mod cancel;

@@ -23,6 +23,14 @@ use std::io;
 pub trait Sink<N> {
     /// Take the next numbers: whole rows.
     ///
+    /// ```
+    /// use genred::Sink;
+    /// let mut numbers = vec![1.0];
+    /// (&mut numbers).write(&[2.0, 3.0])?;
+    /// assert_eq!(numbers, [1.0, 2.0, 3.0]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Of writing; the call then ends.
     fn write(&mut self, numbers: &[N]) -> io::Result<()>;

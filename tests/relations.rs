@@ -347,3 +347,38 @@ fn results_go_where_they_are_told() {
         assert_eq!(padded[dim..], [-7.0; 3], "what lies between rows is not touched");
     }
 }
+
+#[test]
+fn small_powers_of_two_are_exact_factors_of_sums() {
+    let cloud: &[&str] = &["x = Vi(3)", "y = Vj(3)", "b = Vj(2)", "g = Pm(1)", "c = Vi(1)"];
+    let terms =
+        ["Exp(-g * SqDist(x, y))", "Exp(-SqDist(x, y)) * (x - y)", "Concat(x - y, b * c)"];
+    // Some within products, and two that are not taken out.
+    let factors = [
+        (-1.0, "-(F)"),
+        (2.0, "2 * F"),
+        (-4.0, "F * -4"),
+        (8.0, "-2 * (F * -4)"),
+        (64.0, "8 * (8 * F)"),
+        (0.5, "F * 0.5"),
+    ];
+    for_both(|compile| {
+        for term in terms {
+            let plain = compile(&Problem::new(Reduction::Sum, term, cloud), &Change::None);
+            for (factor, form) in factors {
+                let text = form.replace('F', term);
+                let problem = Problem::new(Reduction::Sum, &text, cloud);
+                let kernel = compile(&problem, &Change::None);
+                for (rows, columns) in SIZES.into_iter().chain([(5, 0)]) {
+                    let call = scattered(&problem, rows, columns);
+                    let mut expected = run(&*plain, &call);
+                    for value in expected.values.iter_mut().flatten() {
+                        // A sum of nothing is 0 whatever its factor.
+                        *value = *value * factor + 0.0;
+                    }
+                    same(&expected, &run(&*kernel, &call), &format!("{text} {rows} x {columns}"));
+                }
+            }
+        }
+    });
+}

@@ -40,13 +40,15 @@ impl<C: Real> Lists<C> {
     pub(super) fn offer(&mut self, list: usize, value: C, index: i64) {
         let range = list * self.k..(list + 1) * self.k;
         let (values, indices) = (&mut self.values[range.clone()], &mut self.indices[range]);
-        // Whether the offer comes before place `at`: never if it is NaN, and before a missing value always, as -1 is then the largest
-        // index.
+        // Whether the offer comes before place `at`.
         let precedes = |values: &[C], indices: &[i64], at: usize| {
-            value < values[at] || value == values[at] && (index as u64) < indices[at] as u64
+            indices[at] == MISSING
+                || value < values[at]
+                || (value == values[at] && index < indices[at])
         };
+        let is_number = value.partial_cmp(&value).is_some();
         let mut at = self.k - 1;
-        if !precedes(values, indices, at) {
+        if !is_number || !precedes(values, indices, at) {
             return;
         }
         while at > 0 && precedes(values, indices, at - 1) {

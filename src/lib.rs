@@ -127,9 +127,11 @@ pub mod generic;
 pub mod genred;
 pub mod gradient;
 pub mod kernel;
+mod launch;
 #[cfg(feature = "mpi")]
 pub mod mpi;
 pub mod npy;
+
 pub mod partial;
 pub mod ranges;
 pub mod several;

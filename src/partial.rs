@@ -5,11 +5,12 @@
 //! ([`column_step`](Kernel::column_step)) and the tree in which tiles are merged is fixed.
 
 use crate::array::Array;
-use crate::cpu::launch::{Indices, Out, Partial as Accumulators};
+use crate::cpu::launch::Partial as Accumulators;
 use crate::dtype::{Element, Float, Real};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::{Kernel, Shape};
+use crate::launch::{Indices, Out};
 use crate::reduce::Outputs;
 use crate::view::{View, ViewMut};
 use crate::wire::{Reader, Writer};

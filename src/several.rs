@@ -1,11 +1,11 @@
 //! Several reductions of one formula in one pass: the formula is evaluated once for each pair.
 
 use crate::array::Array;
-use crate::cpu::launch::{Indices, Out};
 use crate::dtype::Element;
 use crate::error::Error;
 use crate::genred::Genred;
 use crate::kernel::{Kernel, Over, Stage, Stats, allocate};
+use crate::launch::{Indices, Out};
 use crate::reduce::{Accumulate, Family, Outputs, Reduction, parts};
 use crate::view::{View, ViewMut};
 

@@ -2,7 +2,8 @@
 //!
 //! The accumulators of some rows stay in memory while all columns pass by, a piece at a time; then their results go to a [`Sink`], and the
 //! next rows follow. Pieces of columns begin and end at tiles, and the tree in which tiles are merged depends on tile numbers only, so the
-//! result has the bits of a call on the whole arrays, whatever the budget.
+//! result has the bits of a call on the whole arrays, whatever the budget. On CUDA devices accumulators wait in device memory, and what a
+//! block of threads sees depends on the shape of the whole reduction only: the bits are those of the call on devices.
 
 mod budget;
 mod cancel;
@@ -85,15 +86,17 @@ impl<'a, T: Element> Stream<'a, T> {
         self
     }
 
-    /// Bytes that arrays, packed columns, accumulators and results may take together; 1 GiB if nothing is said.
+    /// Bytes that arrays, packed columns, accumulators and results may take together, on devices too; 1 GiB if nothing is said.
     ///
-    /// Sources that lie in memory anyway do not count, nor does the array that [`call`](Stream::call) returns.
+    /// Sources that lie in memory anyway do not count, nor does the array that [`call`](Stream::call) returns. A kernel for devices keeps
+    /// also to [`Genred::device_memory`](crate::Genred::device_memory), or to most of what is free there.
     pub fn memory_budget(mut self, bytes: usize) -> Self {
         self.budget = bytes;
         self
     }
 
-    /// Say now and then how far it is, on the calling thread: several times a second if tiles are that fast.
+    /// Say now and then how far it is, on the calling thread: several times a second if tiles are that fast. A device may still be at
+    /// work on the last piece that is told.
     pub fn progress(mut self, report: impl FnMut(Progress) + 'a) -> Self {
         self.progress = Some(Box::new(report));
         self
@@ -117,7 +120,7 @@ impl<'a, T: Element> Stream<'a, T> {
     /// The least [budget](Stream::memory_budget) that will do.
     ///
     /// # Errors
-    /// `Shape` if arguments do not fit the aliases; `Device` for the interpreter, which cannot work in pieces.
+    /// `Shape` if arguments do not fit the aliases; `Device` for the interpreter, which cannot work in pieces, and if a device fails.
     pub fn least_budget(&self) -> Result<usize, Error> {
         Run::least(self.kernel, &self.inputs)
     }
@@ -125,7 +128,7 @@ impl<'a, T: Element> Stream<'a, T> {
     /// How rows and columns are divided under the budget.
     ///
     /// # Errors
-    /// As for [`least_budget`](Stream::least_budget), and `Limit` if the budget is too small.
+    /// As for [`least_budget`](Stream::least_budget), and `Limit` if the budget is too small, or `Device` if the device's memory is.
     pub fn pieces(&self) -> Result<Pieces, Error> {
         Run::divided(self.kernel, &self.inputs, self.budget)
     }
@@ -156,8 +159,8 @@ impl<'a, T: Element> Stream<'a, T> {
     ///
     /// # Errors
     /// `Shape` if arguments do not fit the aliases, naming them; `Range` if the dtype cannot hold every index exactly; `Limit` if the budget
-    /// is too small, naming the least that will do; `Device` for the interpreter, which cannot work in pieces; `Io` if a source cannot be
-    /// read or the sink cannot be written; `Cancelled`.
+    /// is too small, naming the least that will do; `Device` for the interpreter, which cannot work in pieces, and if a device fails or has
+    /// too little memory; `Io` if a source cannot be read or the sink cannot be written; `Cancelled`.
     pub fn call_into(self, mut sink: impl Sink<T>) -> Result<(), Error> {
         let wanted = if self.kernel.reduction().outputs() == Outputs::Indices {
             Wanted::InDtype(&mut sink)

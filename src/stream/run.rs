@@ -5,10 +5,10 @@ use super::cancel::{Cancel, Progress};
 use super::sink::Sink;
 use super::source::{self, Source};
 use crate::alias::Category;
-use crate::cpu::launch::{Indices, Out};
 use crate::dtype::Element;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::{Kernel, Passing, Shape};
+use crate::launch::{Indices, Out};
 use crate::view::{View, ViewMut};
 use std::io;
 use std::ops::Range;
@@ -122,18 +122,19 @@ impl<'a, T: Element> Run<'a, T> {
         };
         tell(progress)?;
         self.hold(Axis::Param, 0..1)?;
-        let mut passing = Passing::new(self.kernel, self.shape)?;
+        let mut passing =
+            Passing::new(self.kernel, self.kernel.chosen_for(self.shape)?, self.shape)?;
         for first in (0..all).step_by(pieces.rows) {
             let rows = first..all.min(first + pieces.rows);
             self.hold(Axis::Rows, rows.clone())?;
-            passing.begin(rows.clone());
+            passing.begin(rows.clone())?;
             let mut at = 0;
             let mut wide = piece(FIRST_PAIRS, rows.len(), pieces);
             while at < columns {
                 let end = columns.min(at + wide);
-                self.hold(Axis::Columns, at..end)?;
                 let start = Instant::now();
-                passing.more(&self.views()?, at..end, Some(cancel.flag()));
+                self.hold(Axis::Columns, at..end)?;
+                passing.more(&self.views()?, at..end, Some(cancel.flag()))?;
                 progress.pairs = pairs(first, columns).saturating_add(pairs(rows.len(), end));
                 tell(progress)?;
                 let rate = pairs(rows.len(), end - at) as f64 / start.elapsed().as_secs_f64();
@@ -182,23 +183,23 @@ impl<'a, T: Element> Run<'a, T> {
         match wanted {
             Wanted::Values(sink) => {
                 let view = zeros(&mut values, count, dim)?;
-                out(Out { values: Some(view), indices: None });
+                out(Out { values: Some(view), indices: None })?;
                 sink.write(&values).map_err(cannot)
             }
             Wanted::InDtype(sink) => {
                 let view = zeros(&mut values, count, dim)?;
-                out(Out { values: None, indices: Some(Indices::InDtype(view)) });
+                out(Out { values: None, indices: Some(Indices::InDtype(view)) })?;
                 sink.write(&values).map_err(cannot)
             }
             Wanted::Indices(sink) => {
                 let view = zeros(&mut indices, count, dim)?;
-                out(Out { values: None, indices: Some(Indices::Exact(view)) });
+                out(Out { values: None, indices: Some(Indices::Exact(view)) })?;
                 sink.write(&indices).map_err(cannot)
             }
             Wanted::Both(first, second) => {
                 let exact = Indices::Exact(zeros(&mut indices, count, dim)?);
                 let view = zeros(&mut values, count, dim)?;
-                out(Out { values: Some(view), indices: Some(exact) });
+                out(Out { values: Some(view), indices: Some(exact) })?;
                 first.write(&values).and_then(|()| second.write(&indices)).map_err(cannot)
             }
         }

@@ -239,7 +239,7 @@ impl Reduce {
     fn stream<T: Stored>(&self, budget: usize, arguments: &[String]) -> Result<Report, Failure> {
         let threads = Threads::start(self.threads)?;
         let start = Instant::now();
-        let kernel = threads.given_to(self.problem.in_pieces::<T>()?).compile()?;
+        let kernel = threads.given_to(self.problem.genred::<T>()?).compile()?;
         let compiled = start.elapsed();
 
         let streamed = Streamed::open(&kernel, &self.inputs, budget)?;

@@ -5,6 +5,7 @@
 
 use super::{GROUP_BLOCKS, Group, Job, Launcher, Out, Selection, Workspace};
 use crate::dtype::{Element, Real};
+use crate::launch::Needs;
 use crate::schedule::{LANES_OVER_COLUMNS, Lanes};
 
 /// Accumulators of rows between pieces of columns.
@@ -19,20 +20,9 @@ impl<C> Default for Waiting<C> {
     }
 }
 
-/// Bytes that a call takes besides its arrays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Needs {
-    /// Accumulators of a row.
-    pub row: usize,
-    /// A column, packed.
-    pub column: usize,
-    /// Whatever the shape is.
-    pub fixed: usize,
-    /// Rows that are swept together.
-    pub group_rows: usize,
-    /// Columns of a tile.
-    pub tile: usize,
-}
+/// Most rows of a pass: so few that a tile of columns against them takes some tenths of a second, so many that reading the columns
+/// once more for the next rows takes none of it.
+const MOST_ROWS: usize = 1 << 18;
 
 impl<C: Real> Launcher<C> {
     /// What a call over `columns` columns takes on a number of threads.
@@ -61,7 +51,8 @@ impl<C: Real> Launcher<C> {
         // Threads that share a group accumulate in groups of their own.
         let fixed = threads * (worker * size + 2 * group_rows * row);
         let column = layout.col_len() * size / tile + 1;
-        Needs { row, column, fixed, group_rows, tile }
+        let limit = usize::MAX;
+        Needs { row, column, fixed, group_rows, tile, most_rows: MOST_ROWS, limit }
     }
 
     /// Accumulators of the job's rows that have seen no column.

@@ -154,7 +154,7 @@ pub use ranges::{RangeArrays, Ranged, RangedGradient, Ranges};
 pub use reduce::{Accumulate, Reduction};
 pub use several::{Reduced, Several};
 pub use solve::{KernelSolve, Preconditioner, Solution};
-pub use stream::{Cancel, Chunks, Pieces, Progress, Sink, Source, Stream};
+pub use stream::{Cancel, Chunks, Pieces, Progress, Sink, Sinks, Source, Stream};
 pub use view::{View, ViewMut};
 
 /// The README's example, compiled and run.

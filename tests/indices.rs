@@ -310,7 +310,10 @@ fn streams_number_the_points_of_the_whole() {
             let stream = || stream().memory_budget(least);
             let (pieces, (rows_of, columns_of)) =
                 (stream().pieces().unwrap(), kernel.shape(&args).unwrap());
-            assert!(pieces.rows() < rows_of && pieces.columns() < columns_of, "{pieces:?}");
+            assert!(
+                pieces.rows() < rows_of && (rows == Category::J || pieces.columns() < columns_of),
+                "{pieces:?}"
+            );
             let place = format!("{reduction:?} {rows:?} in pieces");
             let found = if reduction.family() == genred::reduce::Family::Selection {
                 let (mut values, mut indices) = (Vec::new(), Vec::new());
@@ -350,7 +353,8 @@ fn streams_number_the_points_of_the_whole() {
         Genred::<f32>::sum("IndexI + IndexJ + 16777200 > 0").output("a = Vi(1)").aliases(ALIASES);
     let kernel = count.compile().unwrap();
     let call = kernel.stream().input(args[0]).input(args[1]).input(args[2]);
-    assert_eq!(call.call().unwrap_err(), kernel.call(&args).unwrap_err());
+    let (streamed, whole) = (call.call().unwrap_err(), kernel.call(&args).unwrap_err());
+    assert_eq!(streamed.to_string(), whole.to_string());
 }
 
 #[test]

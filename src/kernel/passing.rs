@@ -31,10 +31,10 @@ enum Accumulators {
 impl<T: Element> Kernel<T> {
     /// Bytes that a call of a shape in pieces takes besides its arrays.
     pub(crate) fn needs(&self, shape: Shape) -> Result<Needs, Error> {
-        let threads = self.job(&[], shape, 0).threads.count();
+        let job = self.job(&[], shape, 0);
         match &self.chosen_for(shape)?.engine {
-            Engine::F32(launcher) => Ok(launcher.needs(shape.columns, self.selection(), threads)),
-            Engine::F64(launcher) => Ok(launcher.needs(shape.columns, self.selection(), threads)),
+            Engine::F32(launcher) => Ok(launcher.needs(&job)),
+            Engine::F64(launcher) => Ok(launcher.needs(&job)),
             Engine::Cuda(launcher) => launcher.needs(shape.rows, shape.columns),
             Engine::Eval => Err(no_pieces()),
         }

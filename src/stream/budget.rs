@@ -6,6 +6,7 @@ use crate::dtype::Element;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::{Kernel, Shape};
 use crate::launch::Needs;
+use crate::several::Widths;
 
 /// Most bytes of packed columns: more would leave the caches for nothing (as `PANEL_BYTES` of the launcher).
 const PACKED: usize = 16 << 20;
@@ -80,7 +81,11 @@ impl Division {
                 category => read[usize::from(category != kernel.plan().rows)] += bytes,
             }
         }
-        let row = read[0] + needs.row + kernel.dim() * (size_of::<T>() + size_of::<i64>());
+        let all = Widths::of(kernel);
+        let results = all.values * size_of::<T>() + all.indices * size_of::<i64>();
+        // Results that stand beside each other are copied apart.
+        let copies = if kernel.plan().beside.is_empty() { 1 } else { 2 };
+        let row = read[0] + needs.row + copies * results;
         Ok(Division { shape, needs, row, column: read[1] + needs.column })
     }
 

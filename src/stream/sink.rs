@@ -1,6 +1,8 @@
 //! Where results go, rows in order.
 
 use crate::npy::{Number, Writer};
+use crate::reduce::Outputs;
+use std::fmt;
 use std::io;
 
 /// What takes the numbers of a result, row after row from the first to the last.
@@ -26,6 +28,33 @@ pub trait Sink<N> {
     /// # Errors
     /// Of writing; the call then ends.
     fn write(&mut self, numbers: &[N]) -> io::Result<()>;
+}
+
+/// Where the result of one of [several](crate::Several::stream) reductions goes.
+pub enum Sinks<'s, T> {
+    /// Values.
+    Values(&'s mut dyn Sink<T>),
+    /// Exact indices.
+    Indices(&'s mut dyn Sink<i64>),
+    /// Values and exact indices of a reduction that gives both.
+    Both(&'s mut dyn Sink<T>, &'s mut dyn Sink<i64>),
+}
+
+impl<T> Sinks<'_, T> {
+    /// What they take.
+    pub(super) fn outputs(&self) -> Outputs {
+        match self {
+            Sinks::Values(_) => Outputs::Values,
+            Sinks::Indices(_) => Outputs::Indices,
+            Sinks::Both(..) => Outputs::Both,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Sinks<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sinks::{:?}", self.outputs())
+    }
 }
 
 impl<N, F: FnMut(&[N]) -> io::Result<()>> Sink<N> for F {

@@ -38,9 +38,11 @@ pub fn run_in_pieces(
     dispatch(launcher, rows, call, layout, Some(pieces))
 }
 
-/// What was found as bits: -0 and NaN told apart too.
+/// What was found as bits: -0 told apart too. All NaN are one: which of two a sum gives is the host compiler's choice, another one for
+/// each row of a thread; devices have one NaN.
 pub fn bits(found: &Found) -> (Vec<u64>, Option<&[i64]>) {
-    let values = found.values.iter().flatten().map(|value| value.to_bits());
+    let bits = |value: &f64| if value.is_nan() { u64::MAX } else { value.to_bits() };
+    let values = found.values.iter().flatten().map(bits);
     (values.collect(), found.indices.as_deref())
 }
 

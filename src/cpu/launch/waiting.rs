@@ -3,7 +3,7 @@
 //! Unlike [partial results](super::Partial) they stay as the engine has them, so a piece costs nothing but its own columns.
 //! Pieces begin and end at tiles; the result has the bits of one call.
 
-use super::{GROUP_BLOCKS, Group, Job, Launcher, Out, Selection, Workspace};
+use super::{GROUP_BLOCKS, Group, Job, Launcher, Out, Workspace};
 use crate::dtype::{Element, Real};
 use crate::launch::Needs;
 use crate::schedule::{LANES_OVER_COLUMNS, Lanes};
@@ -25,22 +25,20 @@ impl<C> Default for Waiting<C> {
 const MOST_ROWS: usize = 1 << 18;
 
 impl<C: Real> Launcher<C> {
-    /// What a call over `columns` columns takes on a number of threads.
-    pub fn needs(&self, columns: usize, selection: Option<Selection>, threads: usize) -> Needs {
+    /// What a call over the columns of a job takes.
+    pub fn needs<T: Element>(&self, job: &Job<'_, T>) -> Needs {
+        let (columns, threads) = (job.columns, job.threads.count());
         let layout = self.layout();
         let (size, tile) = (size_of::<C>(), layout.schedule.tile as usize);
         let lanes = match layout.schedule.lanes {
             Lanes::Rows => 1,
             Lanes::Columns => LANES_OVER_COLUMNS,
         };
-        let row = match selection {
-            Some(selection) => selection.dim * selection.k * (size + size_of::<i64>()),
-            None => {
-                // One node of each height, and the leaf that is being made.
-                let heights = columns.div_ceil(tile).max(1).ilog2() as usize + 2;
-                layout.slots.state as usize * lanes * size * heights
-            }
-        };
+        // One node of each height, and the leaf that is being made.
+        let heights = columns.div_ceil(tile).max(1).ilog2() as usize + 2;
+        let sums = layout.slots.state as usize * lanes * size * heights;
+        let kept: usize = job.selections.iter().map(|selection| selection.dim * selection.k).sum();
+        let row = if job.sums { sums } else { 0 } + kept * (size + size_of::<i64>());
         let group_rows = GROUP_BLOCKS * layout.block();
         let worker = GROUP_BLOCKS * layout.row_len()
             + layout.tile_len()

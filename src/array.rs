@@ -1,4 +1,14 @@
 //! What a call returns: a row-major array that owns its numbers.
+//!
+//! ```
+//! use genred::{Array, View, generic_sum};
+//! let sum = generic_sum::<f32>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+//! let x = View::new(&[1.0, 2.0], 2, 1)?;
+//! let a: Array<f32> = sum.call(&[x, x])?;
+//! // A result can be an argument.
+//! assert_eq!(sum.call(&[a.view(), x])?.into_vec(), [9.0, 18.0]);
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 use crate::dtype::Element;
 use crate::error::Error;
@@ -26,6 +36,13 @@ pub struct Array<T> {
 impl<T> Array<T> {
     /// An array of the given numbers, row after row.
     ///
+    /// ```
+    /// let a = genred::Array::from_vec(2, 2, vec![1, 2, 3, 4])?;
+    /// assert_eq!(a.row(1), [3, 4]);
+    /// assert!(genred::Array::from_vec(2, 2, vec![1, 2, 3]).is_err_and(|error| error.is_shape()));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If their number is not `rows * dim`.
     pub fn from_vec(rows: usize, dim: usize, data: Vec<T>) -> Result<Self, Error> {
@@ -39,26 +56,57 @@ impl<T> Array<T> {
     }
 
     /// Number of points.
+    ///
+    /// ```
+    /// let a = genred::Array::from_vec(2, 3, vec![0.0f32; 6])?;
+    /// assert_eq!(a.rows(), 2);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn rows(&self) -> usize {
         self.rows
     }
 
     /// Number of components of each point.
+    ///
+    /// ```
+    /// let a = genred::Array::from_vec(2, 3, vec![0.0f32; 6])?;
+    /// assert_eq!(a.dim(), 3);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn dim(&self) -> usize {
         self.dim
     }
 
     /// All numbers, row after row.
+    ///
+    /// ```
+    /// let a = genred::Array::from_vec(2, 2, vec![1.0, 2.0, 3.0, 4.0])?;
+    /// assert_eq!(a.as_slice().iter().sum::<f64>(), 10.0);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn as_slice(&self) -> &[T] {
         &self.data
     }
 
     /// All numbers, row after row.
+    ///
+    /// ```
+    /// let mut a = genred::Array::from_vec(2, 1, vec![1.0f64, 4.0])?;
+    /// a.as_mut_slice().iter_mut().for_each(|value| *value = value.sqrt());
+    /// assert_eq!(a[(1, 0)], 2.0);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn as_mut_slice(&mut self) -> &mut [T] {
         &mut self.data
     }
 
     /// The numbers of one row.
+    ///
+    /// ```
+    /// let a = genred::Array::from_vec(2, 2, vec![1.0, 2.0, 3.0, 4.0])?;
+    /// assert_eq!(a.row(0), [1.0, 2.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Panics
     /// If `row` is not below [`rows`](Self::rows), as indexing does.
@@ -68,6 +116,12 @@ impl<T> Array<T> {
     }
 
     /// The numbers themselves, row after row.
+    ///
+    /// ```
+    /// let a = genred::Array::from_vec(2, 1, vec![1.0, 4.0])?;
+    /// assert_eq!(a.into_vec(), vec![1.0, 4.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn into_vec(self) -> Vec<T> {
         self.data
     }

@@ -1,4 +1,14 @@
 //! Arrays with leading batch dimensions: the arguments of many calls of one shape, and their results.
+//!
+//! ```
+//! use genred::batch::{BatchArray, BatchView};
+//! let sum = genred::generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+//! let (x, y) = ([1.0, 2.0, 3.0], [1.0, 10.0]);
+//! // Three batch elements of one row each against the same two columns.
+//! let a: BatchArray<f64> = sum.call_batch(&[BatchView::new(&x, &[3, 1, 1])?, BatchView::new(&y, &[2, 1])?])?;
+//! assert_eq!((a.shape(), a.as_slice()), (&[3, 1, 1][..], &[11.0, 22.0, 33.0][..]));
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 use crate::dtype::Element;
 use crate::error::Error;
@@ -35,6 +45,15 @@ enum Source<'a, T> {
 impl<'a, T: Element> BatchView<'a, T> {
     /// A row-major array of this shape.
     ///
+    /// ```
+    /// use genred::BatchView;
+    /// let x = [0.0f32; 24];
+    /// // Two batch elements of four points in space.
+    /// assert_eq!(BatchView::new(&x, &[2, 4, 3])?.shape(), [2, 4, 3]);
+    /// assert!(BatchView::new(&x, &[2, 4, 4]).is_err());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Shape` if the slice has another length.
     pub fn new(data: &'a [T], shape: &[usize]) -> Result<Self, Error> {
@@ -48,6 +67,13 @@ impl<'a, T: Element> BatchView<'a, T> {
     }
 
     /// The lengths of all axes, batch dimensions first.
+    ///
+    /// ```
+    /// // A view is an argument without batch dimensions.
+    /// let x = genred::View::new(&[0.0f32; 6], 2, 3)?;
+    /// assert_eq!(genred::BatchView::from(x).shape(), [2, 3]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
@@ -129,16 +155,41 @@ impl<T> BatchArray<T> {
     }
 
     /// The lengths of all axes: batch dimensions, rows, dim.
+    ///
+    /// ```
+    /// use genred::{BatchView, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// // 3 x 1 batch elements of x against 2 of y: 3 x 2 results of one row.
+    /// let a = sum.call_batch(&[BatchView::new(&[1.0; 3], &[3, 1, 1, 1])?, BatchView::new(&[1.0; 8], &[2, 4, 1])?])?;
+    /// assert_eq!(a.shape(), [3, 2, 1, 1]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
     /// All numbers, batch element after batch element, row after row.
+    ///
+    /// ```
+    /// use genred::{BatchView, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let a = sum.call_batch(&[BatchView::new(&[1.0, 2.0], &[2, 1, 1])?, BatchView::new(&[3.0, 4.0], &[2, 1])?])?;
+    /// assert_eq!(a.as_slice(), [7.0, 14.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn as_slice(&self) -> &[T] {
         &self.data
     }
 
     /// The numbers themselves.
+    ///
+    /// ```
+    /// use genred::{BatchView, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let a = sum.call_batch(&[BatchView::new(&[1.0, 2.0], &[2, 1, 1])?, BatchView::new(&[3.0, 4.0], &[2, 1])?])?;
+    /// assert_eq!(a.into_vec(), vec![7.0, 14.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn into_vec(self) -> Vec<T> {
         self.data
     }

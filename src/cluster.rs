@@ -145,16 +145,36 @@ pub fn cluster_ranges_centroids<T: Element>(
 
 impl Clusters {
     /// Point `order()[k]` is the k-th of the sorted ones.
+    ///
+    /// ```
+    /// let clusters = genred::cluster::sort_clusters(&[1, 0, 1])?;
+    /// assert_eq!(clusters.order(), [1, 0, 2]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn order(&self) -> &[usize] {
         &self.order
     }
 
     /// Cluster c is the sorted points `offsets()[c] .. offsets()[c + 1]`.
+    ///
+    /// ```
+    /// let clusters = genred::cluster::sort_clusters(&[1, 0, 1])?;
+    /// assert_eq!(clusters.offsets(), [0, 1, 3]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn offsets(&self) -> &[usize] {
         &self.offsets
     }
 
     /// Any array of the points (coordinates, weights), its rows sorted by cluster.
+    ///
+    /// ```
+    /// use genred::{View, cluster};
+    /// let clusters = cluster::sort_clusters(&[1, 0, 1])?;
+    /// let weights = [0.1f32, 0.2, 0.3];
+    /// assert_eq!(clusters.sort(View::new(&weights, 3, 1)?)?.as_slice(), [0.2, 0.1, 0.3]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Shape` if there is not one row for each point.
@@ -188,6 +208,14 @@ impl Clusters {
     }
 
     /// The mean of the points of each cluster, of points in their first order; NaN for a cluster without points.
+    ///
+    /// ```
+    /// use genred::{View, cluster};
+    /// let clusters = cluster::sort_clusters(&[1, 0, 1])?;
+    /// let x = [5.0f32, 2.0, 7.0];
+    /// assert_eq!(clusters.centroids(View::new(&x, 3, 1)?)?.as_slice(), [2.0, 6.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Shape` if there is not one row for each point.

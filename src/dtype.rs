@@ -2,11 +2,29 @@
 //!
 //! float16 is a storage type only: it is widened while tiles are packed and rounded once at the end, so no
 //! engine ever does arithmetic in it.
+//!
+//! ```
+//! use genred::dtype::{DType, Element, Float};
+//! use half::f16;
+//! assert_eq!((f16::DTYPE, f16::DTYPE.compute()), (DType::F16, Float::F32));
+//! // Summed in float32 and rounded once: 0.1 as float16 is 0.09998.
+//! let sum = genred::generic_sum::<f16>("y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+//! let (x, y) = ([f16::ZERO], [f16::from_f32(0.1); 1_000]);
+//! let a = sum.call(&[genred::View::new(&x, 1, 1)?, genred::View::new(&y, 1_000, 1)?])?;
+//! assert_eq!(a[(0, 0)].to_f32(), 100.0);
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 use half::f16;
 use std::fmt;
 
 /// The element type of the arrays of a call.
+///
+/// ```
+/// use genred::{DType, Element};
+/// assert_eq!((f64::DTYPE, f64::DTYPE.bytes()), (DType::F64, 8));
+/// assert_eq!(DType::F16.to_string(), "float16");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DType {
     /// IEEE binary16: stored only; computed in binary32.
@@ -18,6 +36,12 @@ pub enum DType {
 }
 
 /// The type that a compiled kernel computes and accumulates in.
+///
+/// ```
+/// use genred::{DType, Float};
+/// assert_eq!(DType::F16.compute(), Float::F32);
+/// assert_eq!(Float::F64.to_string(), "f64");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Float {
     /// IEEE binary32.
@@ -164,16 +188,38 @@ pub trait Element: sealed::Sealed + Copy + Default + Send + Sync + fmt::Debug + 
     /// The dtype of this type.
     const DTYPE: DType;
     /// Exact widening.
+    ///
+    /// ```
+    /// use genred::Element;
+    /// assert_eq!(half::f16::MAX.to_f64(), 65504.0);
+    /// ```
     fn to_f64(self) -> f64;
     /// Rounding to nearest, ties to even.
+    ///
+    /// ```
+    /// use genred::Element;
+    /// // float16 has 11 bits: 2049 is halfway between two numbers.
+    /// assert_eq!(half::f16::from_f64(2049.0).to_f64(), 2048.0);
+    /// ```
     fn from_f64(value: f64) -> Self;
     /// Widening to `f32`; rounds for `f64`.
+    ///
+    /// ```
+    /// use genred::Element;
+    /// assert_eq!(Element::to_f32(16_777_217.0f64), 16_777_216.0);
+    /// ```
     fn to_f32(self) -> f32;
     /// From `f32`; rounds for `f16`.
+    ///
+    /// ```
+    /// use genred::Element;
+    /// assert_eq!(<f64 as Element>::from_f32(0.1), f64::from(0.1f32));
+    /// ```
     fn from_f32(value: f32) -> Self;
 }
 
-/// A type that kernels compute in: `f32` or `f64` (sealed).
+/// A type that kernels compute in: `f32` or `f64` (sealed). For engines.
+#[doc(hidden)]
 pub trait Real: Element + PartialOrd {
     /// The compute type of this type.
     const FLOAT: Float;

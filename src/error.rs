@@ -1,4 +1,12 @@
 //! The one error type: opaque, cheap to clone, and the owner of the text that it points into.
+//!
+//! ```
+//! use genred::error::{Error, ErrorKind};
+//! let error: Error = genred::generic_sum::<f32>("Exq(x)", "a = Vi(1)", &["x = Vi(1)"]).unwrap_err();
+//! assert_eq!((error.kind(), error.span()), (ErrorKind::Syntax, Some(0..3)));
+//! assert!(error.to_string().ends_with("help: did you mean `Exp`?"));
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 mod render;
 
@@ -8,6 +16,14 @@ use std::fmt;
 use std::sync::Arc;
 
 /// What went wrong, coarsely; more kinds may be added.
+///
+/// ```
+/// use genred::{ErrorKind, generic_sum};
+/// let of = |formula| generic_sum::<f32>(formula, "a = Vi(1)", &["x = Vi(2)", "y = Vj(3)"]).map_err(|error| error.kind());
+/// assert_eq!(of("x +").err(), Some(ErrorKind::Syntax));
+/// assert_eq!(of("SqDist(x, y)").err(), Some(ErrorKind::Shape));
+/// assert_eq!(of(&"x+".repeat(40_000)).err(), Some(ErrorKind::Limit));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -148,36 +164,88 @@ impl Error {
     }
 
     /// Whether some text is not in the language.
+    ///
+    /// ```
+    /// let error = genred::generic_sum::<f32>("x +", "a = Vi(1)", &["x = Vi(1)"]).unwrap_err();
+    /// assert!(error.is_syntax() && !error.is_shape());
+    /// ```
     pub fn is_syntax(&self) -> bool {
         self.0.kind == ErrorKind::Syntax
     }
 
     /// Whether dims, rows, strides or dtypes do not fit.
+    ///
+    /// ```
+    /// let error = genred::View::new(&[0.0f32; 6], 2, 2).unwrap_err();
+    /// assert!(error.is_shape());
+    /// assert_eq!(error.to_string(), "a 2 x 2 array needs a slice of 2*2 elements, not of 6");
+    /// ```
     pub fn is_shape(&self) -> bool {
         self.0.kind == ErrorKind::Shape
     }
 
     /// Whether a limit was exceeded.
+    ///
+    /// ```
+    /// let deep = "(".repeat(1_000) + "x" + &")".repeat(1_000);
+    /// let error = genred::generic_sum::<f32>(&deep, "a = Vi(1)", &["x = Vi(1)"]).unwrap_err();
+    /// assert!(error.is_limit());
+    /// ```
     pub fn is_limit(&self) -> bool {
         self.0.kind == ErrorKind::Limit
     }
 
     /// Whether an engine or device cannot do what was asked for.
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// // The interpreter cannot work in pieces.
+    /// let sum = genred::Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+    /// let sum = sum.backend(genred::Backend::Eval).compile()?;
+    /// let x = View::new(&[1.0, 2.0], 2, 1)?;
+    /// assert!(sum.partial(&[x, x], 0, 2).unwrap_err().is_device());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn is_device(&self) -> bool {
         self.0.kind == ErrorKind::Device
     }
 
     /// Whether the computation was cancelled.
+    ///
+    /// ```
+    /// use genred::{Cancel, View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let (x, cancel) = (View::new(&[1.0, 2.0], 2, 1)?, Cancel::new());
+    /// cancel.cancel();
+    /// assert!(sum.stream().input(x).input(x).cancel(&cancel).call().unwrap_err().is_cancelled());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         self.0.kind == ErrorKind::Cancelled
     }
 
     /// Whether a linear system was not solved.
+    ///
+    /// ```
+    /// use genred::{KernelSolve, View, generic_sum};
+    /// let aliases = ["x = Vi(1)", "y = Vj(1)", "b = Vj(1)"];
+    /// let kernel = generic_sum::<f64>("-Exp(-SqDist(x, y)) * b", "a = Vi(1)", &aliases)?;
+    /// let x = View::new(&[0.0, 1.0, 2.0], 3, 1)?;
+    /// // The negative of a positive definite matrix.
+    /// assert!(KernelSolve::new(&kernel, "b")?.call(&[x, x, x]).unwrap_err().is_unsolved());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn is_unsolved(&self) -> bool {
         self.0.kind == ErrorKind::Unsolved
     }
 
     /// The byte range of the text that the first caret marks, if the error has a place.
+    ///
+    /// ```
+    /// let formula = "Exp(-SqDst(x, x))";
+    /// let error = genred::generic_sum::<f32>(formula, "a = Vi(1)", &["x = Vi(1)"]).unwrap_err();
+    /// assert_eq!(error.span().map(|place| &formula[place]), Some("SqDst"));
+    /// ```
     pub fn span(&self) -> Option<std::ops::Range<usize>> {
         self.0.source.as_ref().and_then(|s| s.spans.first()).map(|(span, _)| span.range())
     }

@@ -49,16 +49,32 @@ struct Variable {
 }
 
 /// An argument with a row for every i: the alias `name = Vi(dim)`.
+///
+/// ```
+/// let x = genred::expr::vi("x", 3);
+/// assert_eq!((x.to_string(), x.aliases()), ("x".to_owned(), vec!["x = Vi(3)".to_owned()]));
+/// ```
 pub fn vi(name: &str, dim: u32) -> Expr {
     Expr::variable(name, Category::I, dim)
 }
 
 /// An argument with a row for every j: the alias `name = Vj(dim)`.
+///
+/// ```
+/// use genred::expr::{vi, vj};
+/// assert_eq!((vi("x", 3) - vj("y", 3)).aliases(), ["x = Vi(3)", "y = Vj(3)"]);
+/// ```
 pub fn vj(name: &str, dim: u32) -> Expr {
     Expr::variable(name, Category::J, dim)
 }
 
 /// A parameter: the alias `name = Pm(dim)`.
+///
+/// ```
+/// use genred::expr::{pm, vj};
+/// let f = vj("y", 3) * pm("g", 1);
+/// assert_eq!((f.to_string().as_str(), &f.aliases()[1]), ("y * g", &"g = Pm(1)".to_owned()));
+/// ```
 pub fn pm(name: &str, dim: u32) -> Expr {
     Expr::variable(name, Category::Param, dim)
 }
@@ -76,16 +92,36 @@ pub fn index_i() -> Expr {
 }
 
 /// The number of the point j, from 0: `IndexJ`.
+///
+/// ```
+/// use genred::expr::{index_j, vi};
+/// use genred::{Kernel, View};
+/// // 0 + 1 + 2, for three points j of no other use.
+/// let sum: Kernel<f64> = (vi("x", 1) + genred::expr::vj("y", 1) * 0 + index_j()).sum_over_j().compile()?;
+/// let a = sum.call(&[View::new(&[0.0], 1, 1)?, View::new(&[9.0, 9.0, 9.0], 3, 1)?])?;
+/// assert_eq!(a.as_slice(), [3.0]);
+/// # Ok::<(), genred::Error>(())
+/// ```
 pub fn index_j() -> Expr {
     Expr::leaf(Node::Name("IndexJ".to_owned()))
 }
 
 /// The fraction p/q, exactly.
+///
+/// ```
+/// use genred::expr::{ratio, vi};
+/// assert_eq!((vi("x", 1) * ratio(1, 3)).to_string(), "x * RatCst(1, 3)");
+/// ```
 pub fn ratio(p: i64, q: i64) -> Expr {
     Expr::call("RatCst", [Expr::from(p), Expr::from(q)])
 }
 
 /// Zeros.
+///
+/// ```
+/// use genred::expr::{vi, zero};
+/// assert_eq!(vi("x", 2).concat(zero(3)).to_string(), "Concat(x, Zero(3))");
+/// ```
 pub fn zero(dim: u32) -> Expr {
     Expr::call("Zero", [Expr::from(dim)])
 }
@@ -147,12 +183,19 @@ impl Expr {
     }
 
     /// The aliases of the variables that the formula uses, in the order of their first use: the arguments of a call.
+    ///
+    /// ```
+    /// use genred::expr::{vi, vj};
+    /// let (x, y) = (vi("x", 3), vj("y", 3));
+    /// assert_eq!(((&y - &x) * &y).aliases(), ["y = Vj(3)", "x = Vi(3)"]);
+    /// ```
     pub fn aliases(&self) -> Vec<String> {
         let alias = |v: &Variable| format!("{} = {}({})", v.name, v.category.text(), v.dim);
         self.variables.iter().map(alias).collect()
     }
 
-    /// The tree, without places in a text.
+    /// The tree, without places in a text; of a module that is not for users.
+    #[doc(hidden)]
     pub fn ast(&self) -> Ast {
         let spans = vec![crate::span::Span::default(); self.nodes.len()];
         Ast { exprs: self.nodes.clone(), spans }
@@ -177,6 +220,18 @@ impl Expr {
     }
 
     /// The same for reductions with a weight.
+    ///
+    /// ```
+    /// use genred::expr::{vi, vj};
+    /// use genred::{Axis, Kernel, Reduction, View};
+    /// let f = -vi("x", 1).sq_dist(vj("y", 1));
+    /// // ln(3 exp(-0) + 5 exp(-0)).
+    /// let sum: Kernel<f64> = f.reduce_weighted(Reduction::LogSumExp, &vj("b", 1), Axis::J).compile()?;
+    /// let y = View::new(&[1.0, 1.0], 2, 1)?;
+    /// let a = sum.call(&[View::new(&[1.0], 1, 1)?, y, View::new(&[3.0, 5.0], 2, 1)?])?;
+    /// assert!((a[(0, 0)] - 8f64.ln()).abs() < 1e-15);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn reduce_weighted<T>(&self, reduction: Reduction, weight: &Expr, over: Axis) -> Genred<T>
     where
         T: crate::dtype::Element,

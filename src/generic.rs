@@ -1,4 +1,13 @@
 //! The math-friendly front: one function for each of the four documented reductions, thin over [`Genred`].
+//!
+//! ```
+//! use genred::generic::{generic_argmin, generic_sum};
+//! let aliases = ["x = Vi(1)", "y = Vj(1)"];
+//! let (x, y) = (genred::View::new(&[0.0], 1, 1)?, genred::View::new(&[3.0, 1.0], 2, 1)?);
+//! assert_eq!(generic_sum::<f64>("SqDist(x, y)", "a = Vi(1)", &aliases)?.call(&[x, y])?[(0, 0)], 10.0);
+//! assert_eq!(generic_argmin::<f64>("SqDist(x, y)", "k = Vi(1)", &aliases)?.call_indices(&[x, y])?[(0, 0)], 1);
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 use crate::alias::{self, Role};
 use crate::dtype::Element;

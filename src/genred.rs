@@ -1,4 +1,14 @@
 //! The builder of reductions: what is asked for, checked before anything is compiled.
+//!
+//! ```
+//! use genred::genred::{Axis, Backend, Genred};
+//! use genred::{Accumulate, View};
+//! let sum = Genred::<f64>::sum("x * y").aliases(["x = Vi(1)", "y = Vj(1)"]).axis(Axis::J)
+//!     .accumulate(Accumulate::Kahan).backend(Backend::Cpu).single_threaded().compile()?;
+//! let x = View::new(&[1.0, 2.0], 2, 1)?;
+//! assert_eq!(sum.call(&[x, x])?.as_slice(), [3.0, 6.0]);
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 use crate::cache::{Cache, Origin, Raw};
 use crate::compile::{self, Choice};
@@ -15,80 +25,11 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Instant;
 
+mod backend;
 mod check;
+mod shorthands;
 
-/// Which axis is reduced over, where no output alias says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Axis {
-    /// Over i: the result has one row for every j. KeOps' axis 0.
-    I,
-    /// Over j: the result has one row for every i. KeOps' axis 1.
-    J,
-}
-
-/// What evaluates the formula.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub enum Backend {
-    /// The fastest CPU engine that takes the formula; where `GENRED_CUDA=auto` is set, a CUDA device for calls that are worth the
-    /// copy. [`Kernel::prepare`] says what a call would run on, and why not on a device.
-    #[default]
-    Auto,
-    /// The fastest CPU engine that takes the formula.
-    Cpu,
-    /// Cranelift's 128-bit vectors.
-    Clif,
-    /// The widest vectors of this x86-64 processor.
-    Wide,
-    /// 256-bit vectors.
-    Avx2,
-    /// 512-bit vectors.
-    Avx512,
-    /// NVIDIA devices, through the CUDA driver. Not yet measured on hardware.
-    Cuda,
-    /// The interpreter that defines what formulas mean: float64 inside, slow.
-    Eval,
-}
-
-impl Backend {
-    /// The back end of a name as the tool takes it.
-    ///
-    /// ```
-    /// assert_eq!(genred::Backend::from_name("clif"), Some(genred::Backend::Clif));
-    /// ```
-    pub fn from_name(name: &str) -> Option<Backend> {
-        Backend::ALL.into_iter().find(|backend| backend.name() == name)
-    }
-
-    /// Every back end.
-    pub const ALL: [Backend; 8] = [
-        Backend::Auto,
-        Backend::Cpu,
-        Backend::Clif,
-        Backend::Wide,
-        Backend::Avx2,
-        Backend::Avx512,
-        Backend::Cuda,
-        Backend::Eval,
-    ];
-
-    /// The name that the tool takes.
-    ///
-    /// ```
-    /// assert_eq!(genred::Backend::Avx512.name(), "avx512");
-    /// ```
-    pub fn name(self) -> &'static str {
-        match self {
-            Backend::Auto => "auto",
-            Backend::Cpu => "cpu",
-            Backend::Clif => "clif",
-            Backend::Wide => "wide",
-            Backend::Avx2 => "avx2",
-            Backend::Avx512 => "avx512",
-            Backend::Cuda => "cuda",
-            Backend::Eval => "eval",
-        }
-    }
-}
+pub use backend::{Axis, Backend};
 
 /// How many threads a kernel uses.
 #[derive(Clone, Debug, Default)]
@@ -194,46 +135,6 @@ impl<T: Element> Genred<T> {
         Ok(genred)
     }
 
-    /// The sum over the reduced axis.
-    pub fn sum(formula: impl Into<String>) -> Self {
-        Self::reduction(Reduction::Sum, formula)
-    }
-
-    /// The logarithm of the sum of exponentials, without overflow; `formula` has dim 1.
-    pub fn logsumexp(formula: impl Into<String>) -> Self {
-        Self::reduction(Reduction::LogSumExp, formula)
-    }
-
-    /// The smallest value of each component.
-    pub fn min(formula: impl Into<String>) -> Self {
-        Self::reduction(Reduction::Min, formula)
-    }
-
-    /// The largest value of each component.
-    pub fn max(formula: impl Into<String>) -> Self {
-        Self::reduction(Reduction::Max, formula)
-    }
-
-    /// The index of the smallest value of each component; the lowest of equal ones.
-    pub fn argmin(formula: impl Into<String>) -> Self {
-        Self::reduction(Reduction::ArgMin, formula)
-    }
-
-    /// The index of the largest value of each component; the lowest of equal ones.
-    pub fn argmax(formula: impl Into<String>) -> Self {
-        Self::reduction(Reduction::ArgMax, formula)
-    }
-
-    /// The `k` smallest values of each component, ascending.
-    pub fn kmin(k: u32, formula: impl Into<String>) -> Self {
-        Self::reduction(Reduction::KMin(k), formula)
-    }
-
-    /// The indices of the `k` smallest values of each component.
-    pub fn argkmin(k: u32, formula: impl Into<String>) -> Self {
-        Self::reduction(Reduction::ArgKMin(k), formula)
-    }
-
     /// The weight: exponentials are multiplied by it (KeOps' `formula2`).
     ///
     /// ```
@@ -247,24 +148,58 @@ impl<T: Element> Genred<T> {
     }
 
     /// The output, `a = Vi(1)`: its category says which axis remains, its dim is checked against the formula's.
+    ///
+    /// ```
+    /// use genred::{Genred, View};
+    /// // One row for every j: a sum over i.
+    /// let sum = Genred::<f64>::sum("x * y").output("a = Vj(1)").aliases(["x = Vi(1)", "y = Vj(1)"]).compile()?;
+    /// let a = sum.call(&[View::new(&[1.0, 2.0], 2, 1)?, View::new(&[10.0], 1, 1)?])?;
+    /// assert_eq!(a.as_slice(), [30.0]);
+    /// // The dim is that of the formula.
+    /// let wrong = Genred::<f64>::sum("x * y").output("a = Vi(2)").aliases(["x = Vi(1)", "y = Vj(1)"]).compile();
+    /// assert!(wrong.is_err_and(|error| error.is_shape()));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn output(mut self, output: impl Into<String>) -> Self {
         self.output = Some(output.into());
         self
     }
 
     /// One more argument of the call, `x = Vi(3)`.
+    ///
+    /// ```
+    /// use genred::Genred;
+    /// let scaled = Genred::<f64>::sum("g * x * y").output("a = Vi(1)").alias("x = Vi(1)").alias("y = Vj(1)").alias("g = Pm(1)");
+    /// assert_eq!(scaled.compile()?.arguments(), 3);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn alias(mut self, alias: impl Into<String>) -> Self {
         self.aliases.push(alias.into());
         self
     }
 
     /// More arguments of the call, in order.
+    ///
+    /// ```
+    /// use genred::Genred;
+    /// let scaled = Genred::<f64>::sum("g * x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)", "g = Pm(1)"]);
+    /// assert_eq!(scaled.compile()?.arguments(), 3);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn aliases<S: Into<String>>(mut self, aliases: impl IntoIterator<Item = S>) -> Self {
         self.aliases.extend(aliases.into_iter().map(Into::into));
         self
     }
 
     /// The axis that is reduced over, where there is no output alias.
+    ///
+    /// ```
+    /// use genred::{Axis, Genred, View};
+    /// let sum = Genred::<f64>::sum("x * y").aliases(["x = Vi(1)", "y = Vj(1)"]).axis(Axis::I).compile()?;
+    /// let a = sum.call(&[View::new(&[1.0, 2.0], 2, 1)?, View::new(&[10.0], 1, 1)?])?;
+    /// assert_eq!(a.as_slice(), [30.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn axis(mut self, axis: Axis) -> Self {
         self.axis = Some(axis);
         self
@@ -290,24 +225,66 @@ impl<T: Element> Genred<T> {
     }
 
     /// How sums are accumulated.
+    ///
+    /// ```
+    /// use genred::{Accumulate, Genred, View};
+    /// let sum = Genred::<f32>::sum("y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+    /// let exact = sum.accumulate(Accumulate::Double).compile()?;
+    /// // Added in float32, the first 1 would be lost.
+    /// let a = exact.call(&[View::new(&[0.0], 1, 1)?, View::new(&[1.0, 1e9, -1e9], 3, 1)?])?;
+    /// assert_eq!(a.as_slice(), [1.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn accumulate(mut self, accumulate: Accumulate) -> Self {
         self.accumulate = accumulate;
         self
     }
 
     /// What evaluates the formula.
+    ///
+    /// ```
+    /// use genred::{Backend, Genred, View};
+    /// let on = |backend| {
+    ///     let kde = Genred::<f32>::sum("Exp(-SqDist(x, y))").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+    ///     let x: Vec<f32> = (0..100).map(|k| k as f32 / 10.0).collect();
+    ///     let x = View::new(&x, 100, 1)?;
+    ///     kde.backend(backend).compile()?.call(&[x, x])
+    /// };
+    /// // The same bits on every engine.
+    /// assert_eq!(on(Backend::Clif)?, on(Backend::Cpu)?);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = backend;
         self
     }
 
     /// Run calls on the calling thread.
+    ///
+    /// ```
+    /// use genred::{Genred, View};
+    /// let kde = Genred::<f32>::sum("Exp(-SqDist(x, y))").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+    /// let x: Vec<f32> = (0..3_000).map(|k| k as f32 / 10.0).collect();
+    /// let x = View::new(&x, 3_000, 1)?;
+    /// // Slower, with the same bits.
+    /// assert_eq!(kde.clone().single_threaded().compile()?.call(&[x, x])?, kde.compile()?.call(&[x, x])?);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn single_threaded(mut self) -> Self {
         self.pool = Pool::One;
         self
     }
 
     /// Run calls on this pool instead of rayon's current one. Results have the same bits for any number of threads.
+    ///
+    /// ```
+    /// use genred::{Genred, View};
+    /// let pool = std::sync::Arc::new(rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("two threads"));
+    /// let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]).pool(pool).compile()?;
+    /// let x = View::new(&[1.0, 2.0], 2, 1)?;
+    /// assert_eq!(sum.call(&[x, x])?.as_slice(), [3.0, 6.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn pool(mut self, pool: Arc<rayon::ThreadPool>) -> Self {
         self.pool = Pool::Own(pool);
         self
@@ -329,18 +306,47 @@ impl<T: Element> Genred<T> {
     }
 
     /// Let devices approximate functions, divisions and roots, and flush subnormal numbers. CPU engines take no notice.
+    ///
+    /// ```
+    /// use genred::{Backend, Genred, View};
+    /// let sum = Genred::<f64>::sum("x / y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+    /// let x = View::new(&[1.0, 3.0], 2, 1)?;
+    /// let [plain, fast] = [sum.clone(), sum.fast_math()].map(|sum| sum.backend(Backend::Cpu).compile());
+    /// assert_eq!(fast?.call(&[x, x])?, plain?.call(&[x, x])?);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn fast_math(mut self) -> Self {
         self.math = Math::Fast;
         self
     }
 
     /// Keep compiled code in this cache instead of the [shared](Cache::shared) one.
+    ///
+    /// ```
+    /// use genred::cache::{Cache, Mode, Options};
+    /// use genred::{Genred, Origin};
+    /// let cache = Cache::open(Options::new().mode(Mode::Off));
+    /// let sum = || Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]).cache(&cache);
+    /// assert_eq!(sum().compile()?.origin(), Origin::Compiled);
+    /// assert_eq!(sum().compile()?.origin(), Origin::Memory);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn cache(mut self, cache: &Cache) -> Self {
         self.cache = Some(cache.clone());
         self
     }
 
     /// Compile, or find the kernel that an equal request gave before: in this process, or in the cache on disk.
+    ///
+    /// ```
+    /// use genred::{Genred, View};
+    /// let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]).compile()?;
+    /// let x = View::new(&[1.0, 2.0], 2, 1)?;
+    /// assert_eq!(sum.call(&[x, x])?.as_slice(), [3.0, 6.0]);
+    /// let wrong = Genred::<f64>::sum("x * z").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]).compile();
+    /// assert!(wrong.unwrap_err().to_string().contains("`z`"));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Syntax`, `Shape`, `Limit` or `Usage` with the place in the text; `Device` if no engine takes the formula.

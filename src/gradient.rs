@@ -1,5 +1,16 @@
 //! Derivatives of whole reductions: [`Kernel::grad`] from a seed of the result to a variable, [`Kernel::diff`] from a change of a
 //! variable to the result. Each is a reduction of its own, compiled and called like any other.
+//!
+//! ```
+//! use genred::{View, generic_logsumexp};
+//! let soft = generic_logsumexp::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+//! let args = [View::new(&[0.0], 1, 1)?, View::new(&[1.0, 3.0], 2, 1)?];
+//! let one = View::new(&[1.0], 1, 1)?;
+//! // At x = 0 all y have the same weight: the slope is their mean.
+//! assert_eq!(soft.grad("x")?.call(&args, one)?.as_slice(), [2.0]);
+//! assert_eq!(soft.diff("x")?.call(&args, one)?.as_slice(), [2.0]);
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 use crate::alias::Category;
 use crate::array::Array;
@@ -209,6 +220,16 @@ impl<T: Element> Pairs<T> {
 impl<T: Element> Tangent<T> {
     /// The change of the result for a change of the variable, shaped like it.
     ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * Square(y)", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let args = [View::new(&[1.0], 1, 1)?, View::new(&[2.0, 3.0], 2, 1)?];
+    /// // 2 * 2 * 10 + 2 * 3 * 1.
+    /// let change = sum.diff("y")?.call(&args, View::new(&[10.0, 1.0], 2, 1)?)?;
+    /// assert_eq!(change.as_slice(), [46.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Shape` if an argument or the change does not fit.
     pub fn call(&self, args: &[View<'_, T>], change: View<'_, T>) -> Result<Array<T>, Error> {
@@ -219,6 +240,15 @@ impl<T: Element> Tangent<T> {
 
 impl<T: Element> Gradient<T> {
     /// The gradient for a seed that is shaped like the reduction's result; it is shaped like the variable (a parameter: one row).
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * Square(y)", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let args = [View::new(&[1.0, 10.0], 2, 1)?, View::new(&[2.0, 3.0], 2, 1)?];
+    /// let by_y = sum.grad("y")?.call(&args, View::new(&[1.0, 1.0], 2, 1)?)?;
+    /// assert_eq!(by_y.as_slice(), [2.0 * 2.0 * 11.0, 2.0 * 3.0 * 11.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Shape` if an argument or the seed does not fit.

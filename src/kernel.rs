@@ -1,4 +1,16 @@
 //! Compiled kernels: arguments are checked here, once, before any pointer is formed.
+//!
+//! ```
+//! use genred::kernel::Kernel;
+//! use genred::{View, generic_sum};
+//! let kernel: Kernel<f64> = generic_sum("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+//! let x = View::new(&[1.0, 2.0], 2, 1)?;
+//! // From any thread, as often as you like.
+//! let call = || kernel.call(&[x, x]);
+//! let (a, b) = rayon::join(call, call);
+//! assert_eq!((a?.as_slice(), b?.as_slice()), (&[3.0, 6.0][..], &[3.0, 6.0][..]));
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 use crate::array::Array;
 use crate::cache::{Cache, Origin};
@@ -20,82 +32,14 @@ use std::time::{Duration, Instant};
 mod batch;
 mod check;
 mod device;
+mod notes;
 mod passing;
 mod prepare;
 
 pub(crate) use check::Extent;
 pub use device::DeviceTimes;
+pub use notes::{Stage, Stats};
 pub(crate) use passing::Passing;
-
-/// A stage of the compiler whose result [`Kernel::explain`] shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Stage {
-    /// The formula as parsed, with places.
-    Parse,
-    /// Operations with dims and how often each changes.
-    Typed,
-    /// The staged scalar program, with transcendental functions as calls.
-    Program,
-    /// How the program is laid over the machine.
-    Schedule,
-    /// Cranelift's intermediate representation of the pair stage.
-    Clif,
-    /// The machine code of the chosen engine, disassembled (on x86-64).
-    Asm,
-    /// The CUDA C++ source: made without a device, a driver or a compiler for one.
-    Cuda,
-    /// What identifies the kernel in the cache.
-    Key,
-}
-
-impl Stage {
-    /// Every stage, on the way down.
-    pub const ALL: [Stage; 8] = [
-        Stage::Parse,
-        Stage::Typed,
-        Stage::Program,
-        Stage::Schedule,
-        Stage::Clif,
-        Stage::Asm,
-        Stage::Cuda,
-        Stage::Key,
-    ];
-
-    /// The name that the tool takes.
-    ///
-    /// ```
-    /// assert_eq!(genred::Stage::Program.name(), "program");
-    /// ```
-    pub fn name(self) -> &'static str {
-        match self {
-            Stage::Parse => "parse",
-            Stage::Typed => "typed",
-            Stage::Program => "program",
-            Stage::Schedule => "schedule",
-            Stage::Clif => "clif",
-            Stage::Asm => "asm",
-            Stage::Cuda => "cuda",
-            Stage::Key => "key",
-        }
-    }
-}
-
-/// How a kernel was made.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// The engine that runs it.
-    pub engine: String,
-    /// Where its code came from.
-    pub origin: Origin,
-    /// Time from strings to a callable kernel.
-    pub build_time: Duration,
-    /// Bytes of machine code.
-    pub code_bytes: usize,
-    /// Engines that were asked before, each with the reason why it refused.
-    pub refusals: Vec<(String, String)>,
-}
 
 /// Code that is made when first needed, or why it cannot be.
 type Later = OnceLock<Result<(Arc<Compiled>, Origin), Error>>;
@@ -222,6 +166,17 @@ impl<T: Element> Kernel<T> {
 
     /// The same into an array of the caller; allocates nothing once buffers have grown to the largest shape seen.
     ///
+    /// ```
+    /// use genred::{View, ViewMut, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let x = View::new(&[1.0, 2.0], 2, 1)?;
+    /// // Into the second column of an array of two.
+    /// let mut table = [0.0; 4];
+    /// sum.call_into(&[x, x], ViewMut::strided(&mut table[1..], 2, 1, 2)?)?;
+    /// assert_eq!(table, [0.0, 3.0, 0.0, 6.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`call`](Kernel::call); besides if `out` has not the result's shape. `out` is then unchanged.
     pub fn call_into<'o>(
@@ -252,6 +207,14 @@ impl<T: Element> Kernel<T> {
     }
 
     /// The exact indices of an index reduction; -1 where there is no such column.
+    ///
+    /// ```
+    /// use genred::{View, generic_argkmin};
+    /// let nearest = generic_argkmin::<f32>("SqDist(x, y)", "k = Vi(3)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let k = nearest.call_indices(&[View::new(&[2.0], 1, 1)?, View::new(&[9.0, 1.0], 2, 1)?])?;
+    /// assert_eq!(k.as_slice(), [1, 0, -1]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Usage` if the reduction gives no indices; `Shape` as for [`call`](Kernel::call).
@@ -310,26 +273,60 @@ impl<T: Element> Kernel<T> {
     }
 
     /// Columns of the result.
+    ///
+    /// ```
+    /// let three = genred::generic_argkmin::<f32>("SqDist(x, y)", "k = Vi(3)", &["x = Vi(2)", "y = Vj(2)"])?;
+    /// assert_eq!(three.dim(), 3);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn dim(&self) -> usize {
         self.inner.plan.dim_of(self.reduction())
     }
 
     /// The reduction.
+    ///
+    /// ```
+    /// use genred::{Reduction, generic_argkmin};
+    /// let three = generic_argkmin::<f32>("SqDist(x, y)", "k = Vi(3)", &["x = Vi(2)", "y = Vj(2)"])?;
+    /// assert_eq!(three.reduction(), Reduction::ArgKMin(3));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn reduction(&self) -> Reduction {
         self.inner.plan.reduction
     }
 
     /// Number of arguments of a call.
+    ///
+    /// ```
+    /// let sum = genred::generic_sum::<f32>("g * x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)", "g = Pm(1)"])?;
+    /// assert_eq!(sum.arguments(), 3);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn arguments(&self) -> usize {
         self.inner.plan.formula.variables.len()
     }
 
     /// Where the code came from.
+    ///
+    /// ```
+    /// use genred::{Origin, generic_sum};
+    /// let compile = || generic_sum::<f32>("x * y + 1", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"]);
+    /// let first = compile()?;
+    /// assert_eq!(compile()?.origin(), Origin::Memory);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn origin(&self) -> Origin {
         self.origin
     }
 
     /// How the kernel was made.
+    ///
+    /// ```
+    /// let sum = genred::generic_sum::<f32>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let stats = sum.stats();
+    /// assert!(stats.code_bytes > 0 && stats.origin == sum.origin());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn stats(&self) -> Stats {
         self.stats_of(&self.inner.by_rows, self.origin)
     }

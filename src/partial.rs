@@ -3,18 +3,30 @@
 //! This is the way to distribute a reduction and to run one whose columns do not fit in memory: the joined result has the same bits as a
 //! single call over all columns, whatever the pieces were, because pieces begin and end at tiles
 //! ([`column_step`](Kernel::column_step)) and the tree in which tiles are merged is fixed.
+//!
+//! ```
+//! use genred::{View, generic_sum};
+//! let sum = generic_sum::<f32>("Exp(-SqDist(x, y))", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+//! let y: Vec<f32> = (0..20_000).map(|k| k as f32 / 1e4).collect();
+//! let (x, y) = (View::new(&[0.5, 1.0], 2, 1)?, View::new(&y, 20_000, 1)?);
+//! let step = sum.column_step(2, 20_000);
+//! let mut all = sum.partial(&[x, y.rows_between(step, 20_000)?], step, 20_000)?;
+//! sum.join(&mut all, &sum.partial(&[x, y.rows_between(0, step)?], 0, 20_000)?)?;
+//! assert_eq!(sum.finish(&all)?, sum.call(&[x, y])?, "bit for bit");
+//! # Ok::<(), genred::Error>(())
+//! ```
+
+mod bytes;
 
 use crate::array::Array;
 use crate::cpu::launch::Partial as Accumulators;
-use crate::dtype::{Element, Float, Real};
+use crate::dtype::Element;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::{Kernel, Shape};
 use crate::launch::{Indices, Out};
 use crate::reduce::Outputs;
 use crate::view::{View, ViewMut};
-use crate::wire::{Reader, Writer};
-use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 /// Accumulators of all rows for some columns of a reduction.
@@ -50,21 +62,57 @@ enum Accumulated {
 
 impl<T> Partial<T> {
     /// Rows of the result.
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let part = sum.partial(&[View::new(&[1.0, 2.0], 2, 1)?, View::new(&[3.0], 1, 1)?], 0, 1)?;
+    /// assert_eq!(part.rows(), 2);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn rows(&self) -> usize {
         self.shape.rows
     }
 
     /// Columns of the whole reduction.
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let (x, step) = (View::new(&[1.0], 1, 1)?, sum.column_step(1, 1_000_000));
+    /// let y = vec![1.0; step];
+    /// let part = sum.partial(&[x, View::new(&y, step, 1)?], 0, 1_000_000)?;
+    /// assert_eq!(part.total_columns(), 1_000_000);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn total_columns(&self) -> usize {
         self.shape.columns
     }
 
     /// The columns seen so far: disjoint ranges `(first, end)`, ascending.
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let (x, step) = (View::new(&[1.0], 1, 1)?, sum.column_step(1, 1_000_000));
+    /// let y = vec![1.0; step];
+    /// let part = sum.partial(&[x, View::new(&y, step, 1)?], step, 1_000_000)?;
+    /// assert_eq!(part.columns(), [(step, 2 * step)]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn columns(&self) -> &[(usize, usize)] {
         &self.columns
     }
 
     /// Whether every column has been seen.
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let x = View::new(&[1.0, 2.0], 2, 1)?;
+    /// assert!(sum.partial(&[x, x], 0, 2)?.is_complete());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn is_complete(&self) -> bool {
         self.shape.columns == 0 || self.columns == [(0, self.shape.columns)]
     }
@@ -72,6 +120,16 @@ impl<T> Partial<T> {
 
 impl<T: Element> Kernel<T> {
     /// The number of columns of a tile: pieces of a reduction of this shape begin at multiples of it.
+    ///
+    /// ```
+    /// let sum = genred::generic_sum::<f32>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let step = sum.column_step(1_000, 1_000_000);
+    /// // Four machines, each with as many whole tiles.
+    /// let tiles = 1_000_000usize.div_ceil(step);
+    /// let cuts: Vec<usize> = (0..=4).map(|k| (tiles * k / 4 * step).min(1_000_000)).collect();
+    /// assert!(cuts[0] == 0 && cuts[4] == 1_000_000 && cuts.is_sorted());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn column_step(&self, rows: usize, total_columns: usize) -> usize {
         let shape = Shape { rows, columns: total_columns };
         let layout = self.compiled_for(shape).and_then(|c| c.engine.layout());
@@ -79,6 +137,20 @@ impl<T: Element> Kernel<T> {
     }
 
     /// What the columns `first .. first + n` of `total` contribute; `args` hold these n columns (and all rows).
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let (x, step) = (View::new(&[1.0], 1, 1)?, sum.column_step(1, 100_000));
+    /// let y = vec![1.0; 100_000];
+    /// let y = View::new(&y, 100_000, 1)?;
+    /// let part = sum.partial(&[x, y.rows_between(0, step)?], 0, 100_000)?;
+    /// assert!(!part.is_complete());
+    /// // Pieces begin at tiles.
+    /// let error = sum.partial(&[x, y.rows_between(1, step)?], 1, 100_000).unwrap_err();
+    /// assert!(error.to_string().contains("do not begin and end at multiples of"));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Shape` as for [`call`](Kernel::call), and if the columns do not begin and end at multiples of
@@ -121,6 +193,18 @@ impl<T: Element> Kernel<T> {
 
     /// Add what other columns contribute.
     ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let (x, step) = (View::new(&[1.0], 1, 1)?, sum.column_step(1, 100_000));
+    /// let y: Vec<f64> = (0..100_000).map(f64::from).collect();
+    /// let y = View::new(&y, 100_000, 1)?;
+    /// let mut last = sum.partial(&[x, y.rows_between(step, 100_000)?], step, 100_000)?;
+    /// sum.join(&mut last, &sum.partial(&[x, y.rows_between(0, step)?], 0, 100_000)?)?;
+    /// assert_eq!(last.columns(), [(0, 100_000)]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Shape` if the two are not of one reduction and shape, or share a column; nothing is changed then.
     pub fn join(&self, partial: &mut Partial<T>, other: &Partial<T>) -> Result<(), Error> {
@@ -154,6 +238,14 @@ impl<T: Element> Kernel<T> {
 
     /// The result, as [`call`](Kernel::call) gives it.
     ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let x = View::new(&[1.0, 2.0], 2, 1)?;
+    /// assert_eq!(sum.finish(&sum.partial(&[x, x], 0, 2)?)?.as_slice(), [3.0, 6.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Shape` if columns are missing; `Range` if the dtype cannot hold every index exactly.
     pub fn finish(&self, partial: &Partial<T>) -> Result<Array<T>, Error> {
@@ -172,6 +264,15 @@ impl<T: Element> Kernel<T> {
     }
 
     /// Exact indices, as [`call_indices`](Kernel::call_indices) gives them.
+    ///
+    /// ```
+    /// use genred::{View, generic_argmin};
+    /// let nearest = generic_argmin::<f32>("SqDist(x, y)", "k = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let (x, y) = (View::new(&[2.0], 1, 1)?, View::new(&[9.0, 1.0], 2, 1)?);
+    /// let part = nearest.partial(&[x, y], 0, 2)?;
+    /// assert_eq!(nearest.finish_indices(&part)?.as_slice(), [1]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Shape` if columns are missing; `Usage` if the reduction gives no indices.
@@ -234,78 +335,7 @@ impl<T: Element> Kernel<T> {
         );
         Ok(*blake3::hash(text.as_bytes()).as_bytes())
     }
-
-    /// A partial result as bytes: versioned, little endian, with a digest at the end.
-    ///
-    /// ```
-    /// # use genred::{View, generic_sum};
-    /// let sum = generic_sum::<f32>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
-    /// let (x, y) = ([1.0f32, 2.0], [3.0f32, 4.0]);
-    /// let part = sum.partial(&[View::new(&x, 2, 1)?, View::new(&y, 2, 1)?], 0, 2)?;
-    /// let bytes = sum.partial_to_bytes(&part);
-    /// assert_eq!(sum.finish(&sum.partial_from_bytes(&bytes)?)?.as_slice(), [7.0, 14.0]);
-    /// # Ok::<(), genred::Error>(())
-    /// ```
-    pub fn partial_to_bytes(&self, partial: &Partial<T>) -> Vec<u8> {
-        let mut w = Writer(MAGIC.to_vec());
-        w.0.extend(partial.kernel);
-        for number in [partial.shape.rows, partial.shape.columns, partial.columns.len()] {
-            w.u64(number as u64);
-        }
-        for (first, end) in &partial.columns {
-            w.u64(*first as u64);
-            w.u64(*end as u64);
-        }
-        match &partial.accumulators {
-            Accumulated::F32(a) => write(a, &mut w),
-            Accumulated::F64(a) => write(a, &mut w),
-        }
-        let digest = blake3::hash(&w.0);
-        w.0.extend(digest.as_bytes());
-        w.0
-    }
-
-    /// The partial result of such bytes, made by an equal kernel on any machine.
-    ///
-    /// # Errors
-    /// `Usage` if the bytes are damaged or of another reduction.
-    pub fn partial_from_bytes(&self, bytes: &[u8]) -> Result<Partial<T>, Error> {
-        let damaged = || Error::usage("these bytes are not a partial result, or are damaged");
-        let (body, digest) = bytes.split_last_chunk::<32>().ok_or_else(damaged)?;
-        if blake3::hash(body).as_bytes() != digest {
-            return Err(damaged());
-        }
-        let mut r = Reader(body.strip_prefix(MAGIC.as_slice()).ok_or_else(damaged)?);
-        let kernel = r.bytes::<32>().ok_or_else(damaged)?;
-        let shape = read_shape(&mut r).ok_or_else(damaged)?;
-        let columns = read_ranges(&mut r, shape.columns).ok_or_else(damaged)?;
-        let accumulators = match self.plan().float {
-            Float::F32 => read(&mut r).map(Accumulated::F32),
-            Float::F64 => read(&mut r).map(Accumulated::F64),
-        };
-        let accumulators = accumulators.filter(|_| r.0.is_empty()).ok_or_else(damaged)?;
-        let partial = Partial { accumulators, shape, columns, kernel, element: PhantomData };
-        self.check_partial(&partial)?;
-        if !self.fits(&partial)? {
-            return Err(damaged());
-        }
-        Ok(partial)
-    }
-
-    /// Whether the accumulators have the lengths that this kernel works with.
-    fn fits(&self, partial: &Partial<T>) -> Result<bool, Error> {
-        let engine = &self.compiled_for(partial.shape)?.engine;
-        let (rows, selection) = (partial.shape.rows, self.selection());
-        Ok(match (engine, &partial.accumulators) {
-            (Engine::F32(launcher), Accumulated::F32(a)) => launcher.fits(a, rows, selection),
-            (Engine::F64(launcher), Accumulated::F64(a)) => launcher.fits(a, rows, selection),
-            _ => false,
-        })
-    }
 }
-
-/// First bytes of a serialised partial result; the digit is the format's version.
-const MAGIC: [u8; 8] = *b"genredP1";
 
 fn foreign() -> Error {
     Error::new(ErrorKind::Usage, "the partial result is of another reduction")
@@ -326,75 +356,4 @@ fn united(a: &[(usize, usize)], b: &[(usize, usize)]) -> Result<Vec<(usize, usiz
         }
     }
     Ok(joined)
-}
-
-fn write<C: Real>(accumulators: &Accumulators<C>, w: &mut Writer) {
-    let floats = |values: &[C], w: &mut Writer| {
-        w.u64(values.len() as u64);
-        values.iter().for_each(|v| w.u64(v.to_f64().to_bits()));
-    };
-    match accumulators {
-        Accumulators::Sums(nodes) => {
-            w.u64(0);
-            w.u64(nodes.len() as u64);
-            for (first, (height, states)) in nodes {
-                w.u64(*first);
-                w.u64(u64::from(*height));
-                floats(states, w);
-            }
-        }
-        Accumulators::Selected(values, indices) => {
-            w.u64(1);
-            floats(values, w);
-            indices.iter().for_each(|i| w.u64(i.cast_unsigned()));
-        }
-    }
-}
-
-fn length(r: &mut Reader<'_>) -> Option<usize> {
-    // Each counted thing takes at least 8 bytes, so a larger count is a lie.
-    usize::try_from(r.u64()?).ok().filter(|n| *n <= r.0.len() / 8)
-}
-
-fn read_shape(r: &mut Reader<'_>) -> Option<Shape> {
-    let mut size = || usize::try_from(r.u64()?).ok();
-    Some(Shape { rows: size()?, columns: size()? })
-}
-
-fn read_ranges(r: &mut Reader<'_>, total: usize) -> Option<Vec<(usize, usize)>> {
-    let count = length(r)?;
-    let mut ranges = Vec::new();
-    for _ in 0..count {
-        let (first, end) = (r.u64()? as usize, r.u64()? as usize);
-        let after = ranges.last().is_none_or(|(_, last)| first > *last);
-        if first >= end || end > total || !after {
-            return None;
-        }
-        ranges.push((first, end));
-    }
-    Some(ranges)
-}
-
-fn read<C: Real>(r: &mut Reader<'_>) -> Option<Accumulators<C>> {
-    let floats = |r: &mut Reader<'_>| -> Option<Vec<C>> {
-        let count = length(r)?;
-        (0..count).map(|_| Some(C::from_f64(f64::from_bits(r.u64()?)))).collect()
-    };
-    match r.u64()? {
-        0 => {
-            let mut nodes = BTreeMap::new();
-            for _ in 0..length(r)? {
-                let first = r.u64()?;
-                let height = u32::try_from(r.u64()?).ok().filter(|h| *h < 64)?;
-                nodes.insert(first, (height, floats(r)?));
-            }
-            Some(Accumulators::Sums(nodes))
-        }
-        1 => {
-            let values = floats(r)?;
-            let indices = (0..values.len()).map(|_| r.i64());
-            Some(Accumulators::Selected(values, indices.collect::<Option<_>>()?))
-        }
-        _ => None,
-    }
 }

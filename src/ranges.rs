@@ -6,6 +6,16 @@
 //!
 //! A cluster gives the bits of one call on its rows and its columns alone, laid side by side; indices count all columns. Rows of no
 //! cluster give what a reduction over no column gives. The cost is that of the pairs that take part.
+//!
+//! ```
+//! use genred::{Ranges, View, generic_sum};
+//! let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+//! let x = View::new(&[1.0, 2.0, 4.0], 3, 1)?;
+//! // Points 0 and 1 are a cluster, point 2 another one: only pairs within a cluster.
+//! let ranges = Ranges::from_mask(&[true, false, false, true], &[0, 2, 3], &[0, 2, 3])?;
+//! assert_eq!(sum.with_ranges(&ranges).call(&[x, x])?.as_slice(), [3.0, 6.0, 16.0]);
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 mod arrays;
 mod call;
@@ -55,6 +65,15 @@ impl Ranges {
     /// Keep blocks of a clustering of both sides: `keep` has one row for every cluster of i and in it one entry for every cluster of j,
     /// row after row; cluster c of i is the points `offsets_i[c] .. offsets_i[c + 1]`, of j alike.
     ///
+    /// ```
+    /// use genred::Ranges;
+    /// // Two clusters of 10 and 20 points i, one of 5 points j; the second one of i is kept.
+    /// let ranges = Ranges::from_mask(&[false, true], &[0, 10, 30], &[0, 5])?;
+    /// assert_eq!(ranges.pairs(), 20 * 5);
+    /// assert!(Ranges::from_mask(&[true], &[0, 10, 30], &[0, 5]).is_err());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Shape` if the offsets do not begin at 0 and ascend, naming the place, or `keep` has not one entry for each block.
     pub fn from_mask(
@@ -85,11 +104,23 @@ impl Ranges {
     }
 
     /// Numbers of points i and j.
+    ///
+    /// ```
+    /// let ranges = genred::Ranges::from_mask(&[false, true], &[0, 10, 30], &[0, 5])?;
+    /// assert_eq!(ranges.points(), (30, 5));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn points(&self) -> (usize, usize) {
         (self.points[0], self.points[1])
     }
 
     /// The number of pairs that take part.
+    ///
+    /// ```
+    /// let ranges = genred::Ranges::from_mask(&[true, false, false, true], &[0, 1, 4], &[0, 2, 4])?;
+    /// assert_eq!(ranges.pairs(), 1 * 2 + 3 * 2);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn pairs(&self) -> usize {
         self.halves[0].pairs()
     }

@@ -1,4 +1,14 @@
 //! Several reductions of one formula in one pass: the formula is evaluated once for each pair.
+//!
+//! ```
+//! use genred::{Genred, Reduction, View};
+//! let range = Genred::<f64>::min("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"])
+//!     .compile_with(&[Reduction::Max, Reduction::Sum])?;
+//! let results = range.call(&[View::new(&[2.0], 1, 1)?, View::new(&[1.0, -3.0], 2, 1)?])?;
+//! let values: Vec<f64> = results.iter().filter_map(|one| Some(one.values()?[(0, 0)])).collect();
+//! assert_eq!(values, [-6.0, 2.0, -4.0]);
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 use crate::array::Array;
 use crate::dtype::Element;
@@ -11,6 +21,16 @@ use crate::view::{View, ViewMut};
 use std::borrow::Cow;
 
 /// The result of one reduction of [`several`](Several).
+///
+/// ```
+/// use genred::{Genred, Reduced, Reduction, View};
+/// let range = Genred::<f64>::min("y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"])
+///     .compile_with(&[Reduction::ArgMax])?;
+/// let results = range.call(&[View::new(&[0.0], 1, 1)?, View::new(&[3.0, -1.0], 2, 1)?])?;
+/// assert!(matches!(&results[0], Reduced::Values(least) if least[(0, 0)] == -1.0));
+/// assert!(matches!(&results[1], Reduced::Indices(largest) if largest[(0, 0)] == 0));
+/// # Ok::<(), genred::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reduced<T> {
     /// Values, as [`Kernel::call`] gives them.
@@ -23,6 +43,13 @@ pub enum Reduced<T> {
 
 impl<T> Reduced<T> {
     /// The values, of all reductions but those that give indices only.
+    ///
+    /// ```
+    /// use genred::{Array, Reduced};
+    /// let both = Reduced::Both(Array::from_vec(1, 1, vec![0.5])?, Array::from_vec(1, 1, vec![7])?);
+    /// assert_eq!(both.values().map(|values| values[(0, 0)]), Some(0.5));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn values(&self) -> Option<&Array<T>> {
         match self {
             Reduced::Values(values) | Reduced::Both(values, _) => Some(values),
@@ -31,6 +58,13 @@ impl<T> Reduced<T> {
     }
 
     /// The indices, where there are any.
+    ///
+    /// ```
+    /// use genred::{Array, Reduced};
+    /// let both = Reduced::Both(Array::from_vec(1, 1, vec![0.5])?, Array::from_vec(1, 1, vec![7])?);
+    /// assert_eq!(both.indices().map(|indices| indices[(0, 0)]), Some(7));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn indices(&self) -> Option<&Array<i64>> {
         match self {
             Reduced::Indices(indices) | Reduced::Both(_, indices) => Some(indices),
@@ -40,6 +74,16 @@ impl<T> Reduced<T> {
 }
 
 /// Several reductions of one formula, compiled into one kernel: see [`Genred::compile_with`]. Cloning is cheap.
+///
+/// ```
+/// use genred::{Genred, Reduction, Several, View};
+/// let range: Several<f64> = Genred::min("y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"])
+///     .compile_with(&[Reduction::Max])?;
+/// let results = range.call(&[View::new(&[0.0], 1, 1)?, View::new(&[3.0, -1.0], 2, 1)?])?;
+/// let values: Vec<f64> = results.iter().filter_map(|one| Some(one.values()?[(0, 0)])).collect();
+/// assert_eq!(values, [-1.0, 3.0]);
+/// # Ok::<(), genred::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Several<T> {
     /// Computes [`parts`]; their results stand beside each other.
@@ -166,6 +210,16 @@ impl Place {
 impl<T: Element> Several<T> {
     /// The result of each reduction, in the order in which they were asked for.
     ///
+    /// ```
+    /// use genred::{Genred, Reduction, View};
+    /// let nearest = Genred::<f64>::sum("SqDist(x, y)").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"])
+    ///     .compile_with(&[Reduction::KMinArgKMin(2)])?;
+    /// let results = nearest.call(&[View::new(&[0.0], 1, 1)?, View::new(&[3.0, 1.0, 2.0], 3, 1)?])?;
+    /// assert_eq!(results[0].values().map(|sum| sum[(0, 0)]), Some(14.0));
+    /// assert_eq!(results[1].indices().map(|indices| indices.as_slice()), Some(&[1, 2][..]));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Shape` if arguments do not fit the aliases, naming them.
     pub fn call(&self, args: &[View<'_, T>]) -> Result<Vec<Reduced<T>>, Error> {
@@ -208,6 +262,14 @@ impl<T: Element> Several<T> {
     }
 
     /// The reductions, in the order of the results.
+    ///
+    /// ```
+    /// use genred::{Genred, Reduction};
+    /// let two = Genred::<f64>::min("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"])
+    ///     .compile_with(&[Reduction::Max])?;
+    /// assert!(two.reductions().eq([Reduction::Min, Reduction::Max]));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn reductions(&self) -> impl Iterator<Item = Reduction> {
         self.places.iter().map(|place| place.reduction)
     }
@@ -227,6 +289,14 @@ impl<T: Element> Several<T> {
 
     /// As [`Kernel::shape`].
     ///
+    /// ```
+    /// use genred::{Genred, Reduction, View};
+    /// let two = Genred::<f64>::min("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"])
+    ///     .compile_with(&[Reduction::Max])?;
+    /// assert_eq!(two.shape(&[View::new(&[0.0; 5], 5, 1)?, View::new(&[0.0; 3], 3, 1)?])?, (5, 3));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As there.
     pub fn shape(&self, args: &[View<'_, T>]) -> Result<(usize, usize), Error> {
@@ -235,6 +305,14 @@ impl<T: Element> Several<T> {
 
     /// As [`Kernel::prepare`].
     ///
+    /// ```
+    /// use genred::{Genred, Reduction};
+    /// let two = Genred::<f64>::min("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"])
+    ///     .compile_with(&[Reduction::Max])?;
+    /// assert!(two.prepare(5, 1_000_000)?.code_bytes > 0);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As there.
     pub fn prepare(&self, rows: usize, columns: usize) -> Result<Stats, Error> {
@@ -242,11 +320,28 @@ impl<T: Element> Several<T> {
     }
 
     /// As [`Kernel::stats`].
+    ///
+    /// ```
+    /// use genred::{Backend, Genred, Reduction};
+    /// let two = Genred::<f64>::min("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"])
+    ///     .backend(Backend::Clif).compile_with(&[Reduction::Max])?;
+    /// assert_eq!(two.stats().engine, "clif");
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn stats(&self) -> Stats {
         self.kernel.stats()
     }
 
     /// As [`Kernel::explain`].
+    ///
+    /// ```
+    /// use genred::{Genred, Reduction, Stage};
+    /// let two = Genred::<f64>::min("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"])
+    ///     .compile_with(&[Reduction::Max])?;
+    /// // One formula for both.
+    /// assert_eq!(two.explain(Stage::Parse).matches('*').count(), 1);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn explain(&self, stage: Stage) -> String {
         self.kernel.explain(stage)
     }

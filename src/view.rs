@@ -1,5 +1,17 @@
 //! Views: where the numbers of a call lie. A pointer, rows, dim and two signed strides, checked once.
 //!
+//! ```
+//! use genred::{View, ViewMut, generic_sum};
+//! let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+//! // Two columns of a table are the arguments, the third takes the result.
+//! let mut table = [1.0, 10.0, 0.0, 2.0, 20.0, 0.0];
+//! let copy = table;
+//! let column = |c: usize| View::strided(&copy[c..], 2, 1, 3);
+//! sum.call_into(&[column(0)?, column(1)?], ViewMut::strided(&mut table[2..], 2, 1, 3)?)?;
+//! assert_eq!((table[2], table[5]), (30.0, 60.0));
+//! # Ok::<(), genred::Error>(())
+//! ```
+//!
 //! # Invariant
 //!
 //! Every element `(r, c)` with `r < rows` and `c < dim` lies inside the memory that the view was made from, which is
@@ -8,7 +20,7 @@
 //! of a [`ViewMut`] lie besides at distinct addresses, so rows may be written from different threads.
 //!
 //! Fields are private and there is no unchecked constructor: this is what makes "no read outside a view" a property of
-//! this one file.
+//! this module.
 
 use crate::dtype::Element;
 use crate::error::Error;
@@ -232,6 +244,12 @@ impl<'a, T: Element> View<'a, T> {
     }
 
     /// One element, or `None` outside the view.
+    ///
+    /// ```
+    /// let points = genred::View::new(&[1.0f32, 2.0, 3.0, 4.0], 2, 2)?;
+    /// assert_eq!((points.get(1, 0), points.get(2, 0)), (Some(3.0), None));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn get(&self, row: usize, component: usize) -> Option<T> {
         let offset = self.layout.offset(row, component)?;
         // SAFETY: the element is inside the view, so by the module's invariant inside the borrowed memory.
@@ -264,37 +282,82 @@ impl<'a, T: Element> View<'a, T> {
 
 impl<T> View<'_, T> {
     /// Number of points.
+    ///
+    /// ```
+    /// let points = genred::View::new(&[0.0f32; 6], 2, 3)?;
+    /// assert_eq!(points.rows(), 2);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn rows(&self) -> usize {
         self.layout.rows
     }
 
     /// Number of components of each point.
+    ///
+    /// ```
+    /// let points = genred::View::new(&[0.0f32; 6], 2, 3)?;
+    /// assert_eq!(points.dim(), 3);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn dim(&self) -> usize {
         self.layout.dim
     }
 
     /// Whether the view was made from a one-dimensional array, and so is a parameter.
+    ///
+    /// ```
+    /// use genred::View;
+    /// assert!(View::vector(&[1.0f32, 2.0]).is_vector());
+    /// assert!(!View::new(&[1.0f32, 2.0], 1, 2)?.is_vector());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn is_vector(&self) -> bool {
         self.vector
     }
 
     /// Whether the elements lie row after row without gaps.
+    ///
+    /// ```
+    /// use genred::View;
+    /// let data = [0.0f32; 6];
+    /// assert!(View::new(&data, 3, 2)?.is_contiguous());
+    /// assert!(!View::strided(&data, 2, 2, 3)?.is_contiguous());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn is_contiguous(&self) -> bool {
         self.layout.contiguous()
     }
 
     /// Address of the first element: valid for reads at every in-shape combination of the strides, dangling if the
     /// view is empty.
+    ///
+    /// ```
+    /// let data = [1.0f32, 2.0];
+    /// assert_eq!(genred::View::new(&data, 2, 1)?.as_ptr(), data.as_ptr());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn as_ptr(&self) -> *const T {
         self.pointer.as_ptr()
     }
 
     /// Elements from a row to the next; negative if rows are stored backwards.
+    ///
+    /// ```
+    /// let windows = genred::View::strided(&[0.0f32; 5], 3, 3, 1)?;
+    /// assert_eq!(windows.row_stride(), 1);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn row_stride(&self) -> isize {
         self.layout.row_stride
     }
 
     /// Elements from a component to the next.
+    ///
+    /// ```
+    /// let by_columns = genred::View::with_strides(&[0.0f32; 6], 3, 2, 1, 3)?;
+    /// assert_eq!(by_columns.column_stride(), 3);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn column_stride(&self) -> isize {
         self.layout.column_stride
     }
@@ -325,161 +388,10 @@ impl<'a, T: Element, const D: usize> From<&'a [T; D]> for View<'a, T> {
     }
 }
 
-/// Write access to the rows of a result, of any stride; no two elements share an address.
-///
-/// ```
-/// use genred::ViewMut;
-/// let mut padded = [0.0f32; 8];
-/// let out = ViewMut::strided(&mut padded, 2, 3, 4)?;
-/// assert_eq!((out.rows(), out.dim(), out.row_stride()), (2, 3, 4));
-/// # Ok::<(), genred::Error>(())
-/// ```
-pub struct ViewMut<'a, T> {
-    pointer: NonNull<T>,
-    layout: Layout,
-    lifetime: PhantomData<&'a mut [T]>,
-}
-
-// SAFETY: a mutable view gives exclusive access to its elements, exactly as the `&mut [T]` that it stands for.
-unsafe impl<T: Send> Send for ViewMut<'_, T> {}
-// SAFETY: through a shared reference to a mutable view nothing can be written and only its shape can be read.
-unsafe impl<T: Sync> Sync for ViewMut<'_, T> {}
-
-impl<'a, T: Copy + 'static> ViewMut<'a, T> {
-    /// Rows that lie one after another in a slice of exactly `rows * dim` elements.
-    ///
-    /// # Errors
-    /// If the slice has any other length.
-    pub fn new(data: &'a mut [T], rows: usize, dim: usize) -> Result<Self, Error> {
-        let layout = Layout::exact(data.len(), rows, dim)?;
-        Ok(Self::over(data, layout))
-    }
-
-    /// Rows that begin `row_stride` elements apart.
-    ///
-    /// # Errors
-    /// If a row would end outside the slice, or rows overlap.
-    pub fn strided(
-        data: &'a mut [T],
-        rows: usize,
-        dim: usize,
-        row_stride: usize,
-    ) -> Result<Self, Error> {
-        Self::with_strides(data, rows, dim, row_stride, 1)
-    }
-
-    /// Rows that begin `row_stride` elements apart, of components that lie `column_stride` elements apart.
-    ///
-    /// # Errors
-    /// If an element would lie outside the slice, or two at the same place.
-    ///
-    /// ```
-    /// let mut data = [0.0f32; 6];
-    /// assert!(genred::ViewMut::with_strides(&mut data, 3, 2, 1, 3).is_ok());
-    /// assert!(genred::ViewMut::with_strides(&mut data, 3, 2, 1, 1).is_err());
-    /// ```
-    pub fn with_strides(
-        data: &'a mut [T],
-        rows: usize,
-        dim: usize,
-        row_stride: usize,
-        column_stride: usize,
-    ) -> Result<Self, Error> {
-        let layout = Layout::checked(data.len(), rows, dim, row_stride, column_stride)?;
-        if !layout.injective() {
-            return Err(Error::shape(format!(
-                "a {rows} x {dim} array with strides ({row_stride}, {column_stride}) overlaps itself: \
-                 it cannot be written to"
-            )));
-        }
-        Ok(Self::over(data, layout))
-    }
-
-    fn over(data: &'a mut [T], layout: Layout) -> Self {
-        Self { pointer: NonNull::from(data).cast(), layout, lifetime: PhantomData }
-    }
-
-    /// Replace one element.
-    ///
-    /// # Errors
-    /// If it lies outside the view.
-    pub fn set(&mut self, row: usize, component: usize, value: T) -> Result<(), Error> {
-        let Some(offset) = self.layout.offset(row, component) else {
-            let Layout { rows, dim, .. } = self.layout;
-            return Err(Error::shape(format!(
-                "element ({row}, {component}) is outside an array of {rows} x {dim}"
-            )));
-        };
-        // SAFETY: the element is inside the view, so by the module's invariant inside the memory that is borrowed
-        // exclusively for 'a.
-        unsafe { self.pointer.offset(offset).write(value) };
-        Ok(())
-    }
-}
-
-impl<'a, T> ViewMut<'a, T> {
-    /// The rows before `at`, and the others.
-    pub(crate) fn split_rows(self, at: usize) -> (ViewMut<'a, T>, ViewMut<'a, T>) {
-        let at = at.min(self.layout.rows);
-        let first = Layout { rows: at, ..self.layout };
-        let second = Layout { rows: self.layout.rows - at, ..self.layout };
-        let pointer = if second.rows == 0 {
-            self.pointer
-        } else {
-            // SAFETY: the first element of row `at` lies inside the view's memory by the module's invariant. The halves share no
-            // element, and `self` is gone.
-            unsafe { self.pointer.offset(at.cast_signed() * self.layout.row_stride) }
-        };
-        (
-            ViewMut { pointer: self.pointer, layout: first, lifetime: PhantomData },
-            ViewMut { pointer, layout: second, lifetime: PhantomData },
-        )
-    }
-
-    /// Number of points.
-    pub fn rows(&self) -> usize {
-        self.layout.rows
-    }
-
-    /// Number of components of each point.
-    pub fn dim(&self) -> usize {
-        self.layout.dim
-    }
-
-    /// Whether the elements lie row after row without gaps.
-    pub fn is_contiguous(&self) -> bool {
-        self.layout.contiguous()
-    }
-
-    /// Address of the first element: valid for reads and writes at every in-shape combination of the strides, dangling
-    /// if the view is empty.
-    pub fn as_mut_ptr(&mut self) -> *mut T {
-        self.pointer.as_ptr()
-    }
-
-    /// Elements from a row to the next; negative if rows are stored backwards.
-    pub fn row_stride(&self) -> isize {
-        self.layout.row_stride
-    }
-
-    /// Elements from a component to the next.
-    pub fn column_stride(&self) -> isize {
-        self.layout.column_stride
-    }
-
-    /// The same rows for a shorter time.
-    pub fn reborrow(&mut self) -> ViewMut<'_, T> {
-        ViewMut { pointer: self.pointer, layout: self.layout, lifetime: PhantomData }
-    }
-}
-
-impl<T: fmt::Debug> fmt::Debug for ViewMut<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        describe("ViewMut", self.layout, f)
-    }
-}
-
 #[cfg(feature = "ndarray")]
 mod arrays;
 #[cfg(test)]
 mod tests;
+mod writable;
+
+pub use writable::ViewMut;

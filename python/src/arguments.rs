@@ -9,6 +9,7 @@ use numpy::{
     PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArray,
     PyUntypedArrayMethods, dtype as dtype_of,
 };
+use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -58,7 +59,8 @@ fn array<'py>(
         arg.clone()
     } else if arg.hasattr(intern!(py, "__dlpack__"))? {
         static FROM_DLPACK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        FROM_DLPACK.import(py, "numpy", "from_dlpack")?.call1((arg,))?
+        let lend = FROM_DLPACK.import(py, "numpy", "from_dlpack")?;
+        lend.call1((arg,)).map_err(|error| not_lent(arg, variable, error))?
     } else {
         let message = format!(
             "`{}` is a {}, but {} needs an array",
@@ -85,6 +87,21 @@ fn array<'py>(
         ));
     }
     Ok(array)
+}
+
+/// Why a tensor cannot be used: what its library or NumPy says, with the name of the argument.
+fn not_lent(arg: &Bound<'_, PyAny>, variable: &Variable, error: PyErr) -> PyErr {
+    let py = arg.py();
+    if !error.is_instance_of::<PyException>(py) {
+        return error;
+    }
+    let name = &variable.name;
+    let message = format!("`{name}` is a {} that is not lent: {}", type_name(arg), error.value(py));
+    let help =
+        "tensors on the CPU of float16, float32 or float64 are, without a graph of gradients";
+    let refused = errors::error(py, Class::DType, &message, help);
+    refused.set_cause(py, Some(error));
+    refused
 }
 
 /// The dtype that all arrays of a call have.

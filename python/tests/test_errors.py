@@ -3,7 +3,7 @@
 import genred
 import numpy as np
 import pytest
-from genred.numpy import Genred, generic_argkmin, generic_sum
+from genred.numpy import Genred, Vi, generic_argkmin, generic_sum
 
 XY = ["x = Vi(3)", "y = Vj(3)"]
 X, Y = np.ones((4, 3)), np.ones((5, 3))
@@ -130,3 +130,16 @@ def test_what_is_not_there():
     refused(genred.DeviceError, "KeOps' ways to run on a device", op, X, Y, backend="GPU_1D")
     refused(genred.UsageError, "`backend` is `tpu`", op, X, Y, backend="tpu")
     refused(genred.UsageError, "sums would lose", Genred("x", ["x = Vi(3)"], dtype_acc="float32"), X)
+
+
+def test_tensors_that_are_not_lent_are_named():
+    class Tensor:
+        def __dlpack_device__(self):
+            return (1, 0)
+
+        def __dlpack__(self, **options):
+            raise BufferError("it is needed elsewhere")
+
+    op = Genred("SqDist(x, y)", XY, axis=1)
+    refused(genred.DTypeError, "`y` is a Tensor that is not lent: it is needed elsewhere\n  help:", op, X, Tensor())
+    refused(genred.DTypeError, "a Tensor is not lent: it is needed elsewhere", Vi, Tensor())

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import genred
 import numpy as np
 import pytest
 from genred.numpy import Genred, Vi, Vj
@@ -67,6 +68,26 @@ def test_tensors_of_another_library_are_lent():
     wanted = ((x[:, None] - y) ** 2).sum((1, 2))[:, None]
     assert np.allclose(op(*tensors), wanted, rtol=1e-14)
     assert np.allclose(Vi(tensors[0]).sqdist(Vj(tensors[1])).sum(axis=1), wanted, rtol=1e-14)
+
+
+def test_tensors_of_pytorch_are_lent():
+    """Runs where PyTorch is installed: a CPU is enough, but it is too large to be required."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    rng = np.random.default_rng(1)
+    op = Genred("SqDist(x, y)", XY, axis=1)
+    for dtype, tolerance in ((torch.float64, 1e-14), (torch.float32, 1e-6), (torch.float16, 1e-3)):
+        x, y = (torch.from_numpy(rng.normal(size=(n, 3))).to(dtype) for n in (4, 5))
+        wanted = ((x[:, None].double() - y.double()) ** 2).sum((1, 2))[:, None].numpy()
+        assert np.allclose(op(x, y), wanted, rtol=tolerance)
+    # Of any strides, and where they are: a change shows.
+    x, y = torch.ones(3, 4, dtype=torch.float64).T, torch.zeros(10, 3, dtype=torch.float64)[::2]
+    assert (op(x, y) == 15).all()
+    x *= 2
+    assert (op(x, y) == 60).all()
+    assert (Vi(x).sqdist(Vj(y)).sum(axis=1) == 60).all()
+    for tensor, why in ((x.clone().requires_grad_(), "detach"), (x.bfloat16(), "dtype"), (x.to("meta"), "meta")):
+        with pytest.raises(genred.DTypeError, match=f"`x` is a Tensor that is not lent: .*{why}"):
+            op(tensor, y)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")

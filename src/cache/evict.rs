@@ -22,6 +22,18 @@ pub const DEBRIS_CLEARED: Duration = Duration::from_secs(60);
 const BLOCK: u64 = 4096;
 
 /// What was removed.
+///
+/// ```
+/// use genred::Genred;
+/// use genred::cache::{Cache, Options, Removed};
+/// let dir = tempfile::tempdir()?;
+/// let cache = Cache::open(Options::new().dir(dir.path()));
+/// let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+/// sum.cache(&cache).compile()?;
+/// let Removed { entries, bytes, .. } = cache.clear();
+/// assert!(entries == 1 && bytes >= 4096);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
     /// Entries.

@@ -140,6 +140,19 @@ const TABLE: [(u16, &str, Form); 21] = [
 ];
 
 /// One field as shown to people.
+///
+/// ```
+/// use genred::Genred;
+/// use genred::cache::{Cache, Options};
+/// let dir = tempfile::tempdir()?;
+/// let cache = Cache::open(Options::new().dir(dir.path()));
+/// let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+/// sum.cache(&cache).compile()?;
+/// let contents = cache.list()[0].state.clone().expect("it was written a moment ago");
+/// let reduction = contents.fields.iter().find(|field| field.name == "reduction");
+/// assert_eq!(reduction.map(|field| field.value.as_str()), Some("Sum"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     /// Number in the file.

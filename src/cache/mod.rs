@@ -56,8 +56,9 @@ mod tests;
 #[doc(hidden)]
 pub use entry::Compiled;
 pub use evict::Removed;
+pub use key::Field;
 #[doc(hidden)]
-pub use key::{Difference, Field, Fields, Key, Kind};
+pub use key::{Difference, Fields, Key, Kind};
 #[doc(hidden)]
 pub use load::{Loaded, Miss, Nearest};
 #[doc(hidden)]
@@ -78,6 +79,20 @@ use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
 /// Where a kernel came from.
+///
+/// ```
+/// use genred::cache::{Cache, Options};
+/// use genred::{Genred, Origin};
+/// let dir = tempfile::tempdir()?;
+/// let compile = |cache: &Cache| {
+///     let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+///     sum.cache(cache).compile().map(|kernel| kernel.origin())
+/// };
+/// let options = Options::new().dir(dir.path());
+/// assert_eq!(compile(&Cache::open(options.clone()))?, Origin::Compiled);
+/// assert_eq!(compile(&Cache::open(options))?, Origin::Disk);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Origin {
@@ -146,6 +161,14 @@ impl std::fmt::Debug for Cache {
 
 impl Cache {
     /// Open a cache.
+    ///
+    /// ```
+    /// use genred::cache::{Cache, Mode, Options};
+    /// let dir = tempfile::tempdir()?;
+    /// assert_eq!(Cache::open(Options::new().dir(dir.path())).path().as_deref(), Some(dir.path()));
+    /// assert_eq!(Cache::open(Options::new().dir(dir.path()).mode(Mode::Off)).path(), None);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn open(options: Options) -> Cache {
         let mut settings = options.settle(&|name| std::env::var_os(name));
         for warning in settings.warnings.drain(..) {
@@ -199,27 +222,76 @@ impl Cache {
     }
 
     /// The cache of this program: opened at its first use with what the environment says.
+    ///
+    /// ```
+    /// use genred::{Cache, generic_sum};
+    /// let before = Cache::shared().stats();
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let again = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// assert!(Cache::shared().stats().memory_hits > before.memory_hits);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn shared() -> &'static Cache {
         static SHARED: OnceLock<Cache> = OnceLock::new();
         SHARED.get_or_init(|| Cache::open(Options::new()))
     }
 
     /// The directory on disk, if it is used.
+    ///
+    /// ```
+    /// use genred::cache::{Cache, Options};
+    /// let dir = tempfile::tempdir()?;
+    /// let cache = Cache::open(Options::new().dir(dir.path().join("kernels")));
+    /// assert_eq!(cache.path(), Some(dir.path().join("kernels")));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn path(&self) -> Option<std::path::PathBuf> {
         self.user().map(|root| root.path.clone())
     }
 
     /// Why the disk is not used although it was to be.
+    ///
+    /// ```
+    /// use genred::cache::{Cache, Options};
+    /// let file = tempfile::NamedTempFile::new()?;
+    /// // No directory: kernels are kept in memory only.
+    /// let cache = Cache::open(Options::new().dir(file.path()));
+    /// assert!(cache.path().is_none() && cache.refused().is_some());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn refused(&self) -> Option<&str> {
         self.0.refused.as_deref()
     }
 
     /// What was done so far.
+    ///
+    /// ```
+    /// use genred::Genred;
+    /// use genred::cache::{Cache, Options};
+    /// let dir = tempfile::tempdir()?;
+    /// let cache = Cache::open(Options::new().dir(dir.path()));
+    /// let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+    /// sum.cache(&cache).compile()?;
+    /// assert_eq!((cache.stats().misses, cache.stats().stores), (1, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stats(&self) -> Stats {
         self.0.counters.snapshot()
     }
 
     /// Forget the kernels in memory; those in use live on.
+    ///
+    /// ```
+    /// use genred::cache::{Cache, Options};
+    /// use genred::{Genred, Origin};
+    /// let dir = tempfile::tempdir()?;
+    /// let cache = Cache::open(Options::new().dir(dir.path()));
+    /// let compile = || Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]).cache(&cache).compile();
+    /// compile()?;
+    /// cache.clear_memory();
+    /// assert_eq!(compile()?.origin(), Origin::Disk);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn clear_memory(&self) {
         self.0.memory.clear();
     }
@@ -319,6 +391,12 @@ impl Cache {
     }
 
     /// What is done before an entry is trusted.
+    ///
+    /// ```
+    /// use genred::cache::{Cache, Mode, Options, Verify};
+    /// let cache = Cache::open(Options::new().mode(Mode::Off).verify(Verify::Recompile));
+    /// assert_eq!(cache.verify_mode(), Verify::Recompile);
+    /// ```
     pub fn verify_mode(&self) -> Verify {
         self.0.settings.verify
     }

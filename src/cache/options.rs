@@ -9,6 +9,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What the cache on disk may be used for.
+///
+/// ```
+/// use genred::Genred;
+/// use genred::cache::{Cache, Mode, Options};
+/// let dir = tempfile::tempdir()?;
+/// let cache = Cache::open(Options::new().dir(dir.path()).mode(Mode::ReadOnly));
+/// let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+/// sum.cache(&cache).compile()?;
+/// assert_eq!(cache.stats().stores, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Mode {
@@ -24,6 +35,20 @@ pub enum Mode {
 }
 
 /// What is done before an entry is trusted.
+///
+/// ```
+/// use genred::cache::{Cache, Options, Verify};
+/// use genred::{Genred, Origin};
+/// let dir = tempfile::tempdir()?;
+/// let options = Options::new().dir(dir.path()).verify(Verify::Recompile);
+/// let compile = || {
+///     let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+///     sum.cache(&Cache::open(options.clone())).compile().map(|kernel| kernel.origin())
+/// };
+/// // What is on disk is compared, and never run.
+/// assert_eq!((compile()?, compile()?), (Origin::Compiled, Origin::Compiled));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Verify {
@@ -55,11 +80,26 @@ pub struct Options {
 
 impl Options {
     /// Nothing set.
+    ///
+    /// ```
+    /// use genred::cache::{Cache, Mode, Options};
+    /// // In memory only, whatever the environment says.
+    /// assert_eq!(Cache::open(Options::new().mode(Mode::Off)).path(), None);
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// What the disk may be used for; `GENRED_CACHE`, else [`Mode::ReadWrite`].
+    ///
+    /// ```
+    /// use genred::cache::{Cache, Mode, Options};
+    /// let dir = tempfile::tempdir()?;
+    /// let missing = dir.path().join("missing");
+    /// assert_eq!(Cache::open(Options::new().dir(&missing).mode(Mode::ReadOnly)).path(), None);
+    /// assert!(!missing.exists());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = Some(mode);
@@ -69,6 +109,14 @@ impl Options {
     /// The cache's directory; `GENRED_CACHE_DIR`, else `genred` in the platform's cache directory.
     ///
     /// A relative path is meant from the current directory.
+    ///
+    /// ```
+    /// use genred::cache::{Cache, Options};
+    /// let dir = tempfile::tempdir()?;
+    /// let cache = Cache::open(Options::new().dir(dir.path().join("kernels")));
+    /// assert!(cache.path().is_some_and(|path| path.ends_with("kernels")));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.dir = Some(dir.into());
@@ -77,6 +125,19 @@ impl Options {
 
     /// A second directory that is read after the first and never written, for kernels that an image or a cluster ships;
     /// `GENRED_CACHE_SYSTEM`, else none.
+    ///
+    /// ```
+    /// use genred::cache::{Cache, Options};
+    /// use genred::{Genred, Origin};
+    /// let (shipped, own) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    /// let compile = |options| {
+    ///     let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+    ///     sum.cache(&Cache::open(options)).compile().map(|kernel| kernel.origin())
+    /// };
+    /// compile(Options::new().dir(shipped.path()))?;
+    /// assert_eq!(compile(Options::new().dir(own.path()).system(shipped.path()))?, Origin::System);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn system(mut self, dir: impl Into<PathBuf>) -> Self {
         self.system = Some(dir.into());
@@ -84,6 +145,14 @@ impl Options {
     }
 
     /// Bytes that the cache may take on disk; `GENRED_CACHE_MAX_SIZE`, else 512 MiB.
+    ///
+    /// ```
+    /// use genred::cache::{Cache, Options};
+    /// let dir = tempfile::tempdir()?;
+    /// let cache = Cache::open(Options::new().dir(dir.path()).max_size(64 << 20));
+    /// assert_eq!(cache.disk().max_size, 64 << 20);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn max_size(mut self, bytes: u64) -> Self {
         self.max_size = Some(bytes);
@@ -91,6 +160,12 @@ impl Options {
     }
 
     /// What is done before an entry is trusted; `GENRED_CACHE_VERIFY`, else [`Verify::Digest`].
+    ///
+    /// ```
+    /// use genred::cache::{Cache, Mode, Options, Verify};
+    /// let options = Options::new().mode(Mode::Off).verify(Verify::Digest);
+    /// assert_eq!(Cache::open(options).verify_mode(), Verify::Digest);
+    /// ```
     #[must_use]
     pub fn verify(mut self, verify: Verify) -> Self {
         self.verify = Some(verify);
@@ -122,8 +197,9 @@ impl Options {
     }
 }
 
-/// Options with nothing left open.
+/// Options with nothing left open; for tests.
 #[derive(Clone, Debug)]
+#[doc(hidden)]
 pub struct Settings {
     /// What the disk may be used for.
     pub mode: Mode,
@@ -174,6 +250,7 @@ impl Environment<'_> {
 
 impl Options {
     /// Fill in what is open.
+    #[doc(hidden)]
     pub fn settle(self, read: &dyn Fn(&str) -> Option<OsString>) -> Settings {
         let fs = self.fs.unwrap_or_else(fs::host);
         // A program that runs with more rights than its user must not do what the user's environment says.

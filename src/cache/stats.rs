@@ -4,10 +4,15 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// Declares a fieldless enum with a name and a sentence for each variant.
+/// Declares a fieldless enum with a name and a sentence for each variant; one of them is the example.
 macro_rules! reasons {
-    ($(#[$doc:meta])* $type:ident { $($(#[doc = $text:literal])* $variant:ident = $name:literal,)* }) => {
+    ($(#[$doc:meta])* $type:ident ($example:literal $word:literal $whole:literal) { $($(#[doc = $text:literal])* $variant:ident = $name:literal,)* }) => {
         $(#[$doc])*
+        ///
+        /// ```
+        #[doc = concat!("use genred::cache::", stringify!($type), ";")]
+        #[doc = concat!("assert_eq!(", $example, ".to_string(), ", stringify!($whole), ");")]
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum $type {
@@ -19,11 +24,21 @@ macro_rules! reasons {
             pub const ALL: &[$type] = &[$($type::$variant,)*];
 
             /// One word for it.
+            ///
+            /// ```
+            #[doc = concat!("use genred::cache::", stringify!($type), ";")]
+            #[doc = concat!("assert_eq!(", $example, ".name(), ", stringify!($word), ");")]
+            /// ```
             pub fn name(self) -> &'static str {
                 match self { $($type::$variant => $name,)* }
             }
 
             /// A sentence on it.
+            ///
+            /// ```
+            #[doc = concat!("use genred::cache::", stringify!($type), ";")]
+            #[doc = concat!("assert_eq!(", $example, ".sentence(), ", stringify!($whole), ");")]
+            /// ```
             pub fn sentence(self) -> &'static str {
                 match self { $($type::$variant => concat!($($text,)*).trim_ascii(),)* }
             }
@@ -39,7 +54,7 @@ macro_rules! reasons {
 
 reasons! {
     /// Why an entry was not used.
-    Reason {
+    Reason ("Reason::Digest" "digest" "The bytes are not those that were written.") {
         /// The shard is not a directory that only its owner can write.
         Shard = "shard",
         /// Something else than a regular file has the entry's name.
@@ -81,7 +96,7 @@ reasons! {
 
 reasons! {
     /// Why a kernel was not stored.
-    StoreFailure {
+    StoreFailure ("StoreFailure::NoSpace" "no-space" "The disk or the quota is full.") {
         /// The entry is larger than the cache allows for one.
         TooLarge = "too-large",
         /// The limit on file sizes of this program is below the entry's size.
@@ -153,6 +168,18 @@ impl Counters {
 }
 
 /// What a cache did since it was opened, in this program.
+///
+/// ```
+/// use genred::Genred;
+/// use genred::cache::{Cache, Mode, Options};
+/// let cache = Cache::open(Options::new().mode(Mode::Off));
+/// let compile = || Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]).cache(&cache).compile();
+/// (compile()?, compile()?);
+/// let stats = cache.stats();
+/// assert_eq!((stats.memory_hits, stats.disk_hits, stats.stores), (1, 0, 0));
+/// assert!(stats.to_string().starts_with("memory hits     1\n"));
+/// # Ok::<(), genred::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -184,16 +211,37 @@ pub struct Stats {
 
 impl Stats {
     /// How often entries were rejected for a reason.
+    ///
+    /// ```
+    /// use genred::cache::{Reason, Stats};
+    /// let mut stats = Stats::default();
+    /// stats.rejected = vec![(Reason::Digest, 2), (Reason::Owner, 1)];
+    /// assert_eq!((stats.rejected(Reason::Digest), stats.rejected(Reason::Magic)), (2, 0));
+    /// ```
     pub fn rejected(&self, reason: Reason) -> u64 {
         self.rejected.iter().find(|(r, _)| *r == reason).map_or(0, |(_, count)| *count)
     }
 
     /// How often entries were rejected.
+    ///
+    /// ```
+    /// use genred::cache::{Reason, Stats};
+    /// let mut stats = Stats::default();
+    /// stats.rejected = vec![(Reason::Digest, 2), (Reason::Owner, 1)];
+    /// assert_eq!(stats.rejections(), 3);
+    /// ```
     pub fn rejections(&self) -> u64 {
         self.rejected.iter().map(|(_, count)| count).sum()
     }
 
     /// How often storing failed for a reason.
+    ///
+    /// ```
+    /// use genred::cache::{Stats, StoreFailure};
+    /// let mut stats = Stats::default();
+    /// stats.store_failures = vec![(StoreFailure::NoSpace, 4)];
+    /// assert_eq!(stats.store_failures(StoreFailure::NoSpace), 4);
+    /// ```
     pub fn store_failures(&self, failure: StoreFailure) -> u64 {
         self.store_failures.iter().find(|(f, _)| *f == failure).map_or(0, |(_, count)| *count)
     }

@@ -14,6 +14,19 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 /// One file of the cache.
+///
+/// ```
+/// use genred::Genred;
+/// use genred::cache::{Cache, Options};
+/// let dir = tempfile::tempdir()?;
+/// let cache = Cache::open(Options::new().dir(dir.path()));
+/// let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+/// sum.cache(&cache).compile()?;
+/// let entries = cache.list();
+/// assert!(entries[0].state.is_ok() && entries[0].path.starts_with(dir.path()));
+/// assert!(entries[0].to_string().contains("Sum"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct EntryInfo {
     /// The 64 digits of its key.
@@ -29,6 +42,19 @@ pub struct EntryInfo {
 }
 
 /// What an entry holds.
+///
+/// ```
+/// use genred::Genred;
+/// use genred::cache::{Cache, Options};
+/// let dir = tempfile::tempdir()?;
+/// let cache = Cache::open(Options::new().dir(dir.path()));
+/// let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+/// sum.cache(&cache).compile()?;
+/// let contents = cache.list()[0].state.clone().expect("it was written a moment ago");
+/// assert_eq!(contents.kind, "native");
+/// assert!(contents.fields.iter().any(|field| field.name == "reduction" && field.value == "Sum"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Contents {
     /// `native` or `cubin`.
@@ -44,6 +70,18 @@ pub struct Contents {
 }
 
 /// Result of [`Cache::verify`].
+///
+/// ```
+/// use genred::Genred;
+/// use genred::cache::{Cache, Options, Remove, Verified};
+/// let dir = tempfile::tempdir()?;
+/// let cache = Cache::open(Options::new().dir(dir.path()));
+/// let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+/// sum.cache(&cache).compile()?;
+/// let Verified { checked, bad, removed, .. } = cache.verify(Remove::Bad);
+/// assert!(checked == 1 && bad.is_empty() && removed == 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Verified {
     /// Entries looked at.
@@ -55,6 +93,18 @@ pub struct Verified {
 }
 
 /// What is on disk.
+///
+/// ```
+/// use genred::Genred;
+/// use genred::cache::{Cache, Options, Disk};
+/// let dir = tempfile::tempdir()?;
+/// let cache = Cache::open(Options::new().dir(dir.path()));
+/// let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+/// sum.cache(&cache).compile()?;
+/// let Disk { entries, bytes, max_size, .. } = cache.disk();
+/// assert!(entries == 1 && bytes > 0 && bytes < max_size);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
     /// The directory.
@@ -138,11 +188,35 @@ impl Cache {
     }
 
     /// Every file that has an entry's name, sorted by key.
+    ///
+    /// ```
+    /// use genred::Genred;
+    /// use genred::cache::{Cache, Options};
+    /// let dir = tempfile::tempdir()?;
+    /// let cache = Cache::open(Options::new().dir(dir.path()));
+    /// let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+    /// sum.cache(&cache).compile()?;
+    /// assert_eq!(cache.list().len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn list(&self) -> Vec<EntryInfo> {
         self.infos(|_, _| true)
     }
 
     /// The entry whose key begins with these digits.
+    ///
+    /// ```
+    /// use genred::Genred;
+    /// use genred::cache::{Cache, Options};
+    /// let dir = tempfile::tempdir()?;
+    /// let cache = Cache::open(Options::new().dir(dir.path()));
+    /// let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+    /// sum.cache(&cache).compile()?;
+    /// let key = cache.list()[0].key.clone();
+    /// assert_eq!(cache.show(&key[..8])?.key, key);
+    /// assert!(cache.show("no such digits").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// If there is none or more than one.
@@ -162,6 +236,20 @@ impl Cache {
     }
 
     /// Check every entry; `remove` those that would not be used.
+    ///
+    /// ```
+    /// use genred::Genred;
+    /// use genred::cache::{Cache, Options, Reason, Remove};
+    /// let dir = tempfile::tempdir()?;
+    /// let cache = Cache::open(Options::new().dir(dir.path()));
+    /// let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+    /// sum.cache(&cache).compile()?;
+    /// let path = cache.list()[0].path.clone();
+    /// std::fs::write(&path, "damaged")?;
+    /// let report = cache.verify(Remove::Bad);
+    /// assert_eq!((report.bad, report.removed), (vec![(path, Reason::Size)], 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn verify(&self, remove: Remove) -> Verified {
         let mut report = Verified::default();
         let root = self.user();
@@ -187,6 +275,18 @@ impl Cache {
     }
 
     /// Remove entries, least recently used first, until they take at most `to` bytes on disk; and those not used for `older`.
+    ///
+    /// ```
+    /// use genred::Genred;
+    /// use genred::cache::{Cache, Options};
+    /// let dir = tempfile::tempdir()?;
+    /// let cache = Cache::open(Options::new().dir(dir.path()));
+    /// let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+    /// sum.cache(&cache).compile()?;
+    /// assert_eq!(cache.prune(Some(1 << 20), None).entries, 0);
+    /// assert_eq!(cache.prune(Some(0), None).entries, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn prune(&self, to: Option<u64>, older: Option<Duration>) -> Removed {
         let Some(root) = self.user().filter(|_| self.writes()) else { return Removed::default() };
         let fs = self.fs();
@@ -220,6 +320,17 @@ impl Cache {
 
     /// Remove every entry, and every file that was to become one and did not within a minute. Programs that use the cache meanwhile
     /// are not disturbed.
+    ///
+    /// ```
+    /// use genred::Genred;
+    /// use genred::cache::{Cache, Options};
+    /// let dir = tempfile::tempdir()?;
+    /// let cache = Cache::open(Options::new().dir(dir.path()));
+    /// let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+    /// sum.cache(&cache).compile()?;
+    /// assert_eq!((cache.clear().entries, cache.disk().entries), (1, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn clear(&self) -> Removed {
         let mut removed = self.prune(Some(0), None);
         if let Some(root) = self.user().filter(|_| self.writes()) {
@@ -229,6 +340,17 @@ impl Cache {
     }
 
     /// What is on disk.
+    ///
+    /// ```
+    /// use genred::Genred;
+    /// use genred::cache::{Cache, Options};
+    /// let dir = tempfile::tempdir()?;
+    /// let cache = Cache::open(Options::new().dir(dir.path()));
+    /// let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+    /// sum.cache(&cache).compile()?;
+    /// assert_eq!((cache.disk().entries, cache.disk().path.as_deref()), (1, Some(dir.path())));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn disk(&self) -> Disk {
         let mut disk = Disk { max_size: self.0.settings.max_size, ..Disk::default() };
         let Some(root) = self.user() else { return disk };
@@ -252,6 +374,19 @@ impl Cache {
 }
 
 /// What [`Cache::verify`] does with entries that would not be used.
+///
+/// ```
+/// use genred::Genred;
+/// use genred::cache::{Cache, Options, Remove};
+/// let dir = tempfile::tempdir()?;
+/// let cache = Cache::open(Options::new().dir(dir.path()));
+/// let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+/// sum.cache(&cache).compile()?;
+/// std::fs::write(&cache.list()[0].path, "damaged")?;
+/// assert_eq!(cache.verify(Remove::Nothing).removed, 0);
+/// assert_eq!(cache.verify(Remove::Bad).removed, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remove {
     /// They stay.

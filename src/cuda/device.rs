@@ -8,6 +8,12 @@ use std::fmt;
 use std::sync::Arc;
 
 /// What a device is.
+///
+/// ```no_run
+/// let info = genred::device::available()?;
+/// println!("{} has {} GiB", info.name, info.memory >> 30);
+/// # Ok::<(), genred::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceInfo {
     /// Its number, from 0.
@@ -38,6 +44,12 @@ impl fmt::Display for DeviceInfo {
 }
 
 /// A device in use: its primary context is kept until the last owner is gone.
+///
+/// ```no_run
+/// let device = genred::device::Device::first()?;
+/// assert_eq!(device.info().ordinal, 0);
+/// # Ok::<(), genred::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Device {
     driver: Driver,
@@ -49,6 +61,14 @@ pub struct Device {
 impl Device {
     /// Use a device.
     ///
+    /// ```no_run
+    /// use genred::device::{Device, Driver};
+    /// let driver = Driver::find()?;
+    /// let last = Device::open(&driver, driver.count()? - 1)?;
+    /// println!("{}", last.info());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Device` if there is no such device or it cannot be used.
     pub fn open(driver: &Driver, ordinal: usize) -> Result<Arc<Device>, Error> {
@@ -59,6 +79,12 @@ impl Device {
 
     /// The first device of this machine.
     ///
+    /// ```no_run
+    /// let device = genred::device::Device::first()?;
+    /// println!("{}", device.info());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Device` if there is no driver or no device.
     pub fn first() -> Result<Arc<Device>, Error> {
@@ -66,6 +92,12 @@ impl Device {
     }
 
     /// What it is.
+    ///
+    /// ```no_run
+    /// let device = genred::device::Device::first()?;
+    /// assert!(device.info().memory > 0 && device.info().arch.major >= 5);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn info(&self) -> &DeviceInfo {
         &self.info
     }
@@ -123,6 +155,13 @@ pub fn chosen() -> Result<Vec<Arc<Device>>, Error> {
 }
 
 /// The first device of this machine, if CUDA can be used on it.
+///
+/// ```
+/// match genred::device::available() {
+///     Ok(device) => println!("{device}"),
+///     Err(why) => assert!(why.is_device()),
+/// }
+/// ```
 ///
 /// # Errors
 /// `Device`: no driver, a driver that is too old or does not start, no device.

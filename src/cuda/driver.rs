@@ -103,6 +103,12 @@ const NAMES: &[&str] = &["nvcuda.dll"];
 const VARIABLE: &str = "GENRED_CUDA_DRIVER";
 
 /// A loaded and initialised driver.
+///
+/// ```no_run
+/// let driver = genred::device::Driver::find()?;
+/// println!("{} takes CUDA {}", driver.path().display(), driver.version());
+/// # Ok::<(), genred::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Driver {
     functions: Functions,
@@ -123,6 +129,14 @@ fn device_error(message: impl Into<String>) -> Error {
 impl Driver {
     /// Load the driver of this machine, or the library that `GENRED_CUDA_DRIVER` names.
     ///
+    /// ```
+    /// use genred::device::Driver;
+    /// // Where there is none, the error says what is needed.
+    /// if let Err(why) = Driver::find() {
+    ///     assert!(why.is_device() && why.to_string().contains("CUDA"));
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// `Device` if there is none, it is too old, or it does not start.
     pub fn find() -> Result<Driver, Error> {
@@ -142,6 +156,12 @@ impl Driver {
     }
 
     /// Load a particular library.
+    ///
+    /// ```
+    /// use genred::device::Driver;
+    /// let error = Driver::open(std::path::Path::new("/no/such/library.so")).unwrap_err();
+    /// assert!(error.to_string().starts_with("the CUDA driver cannot be loaded from /no/such/library.so"));
+    /// ```
     ///
     /// # Errors
     /// As [`find`](Driver::find).
@@ -172,16 +192,37 @@ impl Driver {
     }
 
     /// The library, by the path or the name that it was found by.
+    ///
+    /// ```no_run
+    /// let driver = genred::device::Driver::find()?;
+    /// println!("{}", driver.path().display());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// The newest CUDA version whose binaries it takes.
+    ///
+    /// ```no_run
+    /// use genred::device::{Driver, Version};
+    /// assert!(Driver::find()?.version() >= Version { major: 11, minor: 2 });
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn version(&self) -> Version {
         self.version
     }
 
     /// Number of devices.
+    ///
+    /// ```no_run
+    /// use genred::device::{Device, Driver};
+    /// let driver = Driver::find()?;
+    /// for ordinal in 0..driver.count()? {
+    ///     println!("{}", Device::open(&driver, ordinal)?.info());
+    /// }
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Device` if there is none.
@@ -301,6 +342,12 @@ impl Device {
     }
 
     /// Bytes of memory that are free.
+    ///
+    /// ```no_run
+    /// let device = genred::device::Device::first()?;
+    /// assert!(device.free_memory()? <= device.info().memory);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Device` if the driver fails.

@@ -29,6 +29,16 @@ impl<T: Element> Kernel<T> {
     ///
     /// Each batch element has the bits of a [`call`](Kernel::call) of its own.
     ///
+    /// ```
+    /// use genred::{BatchView, generic_sum};
+    /// let kde = generic_sum::<f64>("g * x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)", "g = Pm(1)"])?;
+    /// let (x, y) = (BatchView::new(&[1.0, 2.0], &[2, 1, 1])?, BatchView::new(&[1.0, 3.0], &[2, 1])?);
+    /// // Each of two x has a g of its own.
+    /// let a = kde.call_batch(&[x, y, BatchView::new(&[1.0, 10.0], &[2, 1])?])?;
+    /// assert_eq!((a.shape(), a.as_slice()), (&[2, 1, 1][..], &[4.0, 80.0][..]));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Shape` if an argument has too few axes, does not fit its alias, or its batch dimensions do not fit those before it; all errors name
     /// the alias. `Range` as for `call`.

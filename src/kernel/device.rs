@@ -13,6 +13,15 @@ use crate::schedule;
 use std::sync::Arc;
 
 /// What calls on a device took: [`Kernel::time_on_device`].
+///
+/// ```no_run
+/// # use genred::{Kernel, device::{DeviceArray, DeviceTimes}};
+/// # fn show(kernel: &Kernel<f32>, x: &DeviceArray<f32>) -> Result<(), genred::Error> {
+/// let DeviceTimes { milliseconds, floor, .. } = kernel.time_on_device(&[x.view(), x.view()], 10)?;
+/// assert!(milliseconds.iter().all(|time| f64::from(*time) >= floor));
+/// # Ok::<(), genred::Error>(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DeviceTimes {
@@ -73,6 +82,17 @@ impl<T: Element> Kernel<T> {
 
     /// The exact indices of such a call; -1 where there is no such column.
     ///
+    /// ```no_run
+    /// use genred::device::DeviceArray;
+    /// use genred::{Backend, Genred, View};
+    /// let nearest = Genred::<f32>::argmin("SqDist(x, y)").output("k = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"])
+    ///     .backend(Backend::Cuda).compile()?;
+    /// let x = DeviceArray::upload(&nearest.device()?, &View::new(&[0.0, 1.0], 2, 1)?)?;
+    /// let k = nearest.call_indices_on_device(&[x.view(), x.view()])?;
+    /// assert_eq!(k.download()?, [0, 1]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Usage` if the reduction gives no indices; otherwise as [`call_on_device`](Kernel::call_on_device).
     pub fn call_indices_on_device(
@@ -88,6 +108,19 @@ impl<T: Element> Kernel<T> {
 
     /// Queue such a call on a stream of the caller's (a `CUstream` of the device's primary context as a number, 0 for the default
     /// one), into arrays of the caller's; returns before it is done. Allocates nothing once buffers have grown.
+    ///
+    /// ```no_run
+    /// use genred::device::DeviceArray;
+    /// use genred::{Backend, Genred, View};
+    /// let sum = Genred::<f32>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"])
+    ///     .backend(Backend::Cuda).compile()?;
+    /// let x = DeviceArray::upload(&sum.device()?, &View::new(&[1.0, 2.0], 2, 1)?)?;
+    /// let mut a = DeviceArray::new(&sum.device()?, 2, 1)?;
+    /// // SAFETY: the default stream lives as long as the device, and `download` waits for it.
+    /// unsafe { sum.queue_on_device(&[x.view(), x.view()], Some(a.view_mut()), None, 0)? };
+    /// assert_eq!(a.download()?, [3.0, 6.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`call_on_device`](Kernel::call_on_device), besides if an output array has not the result's shape. What the device fails at

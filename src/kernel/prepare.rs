@@ -80,6 +80,13 @@ impl<T: Element> Kernel<T> {
     /// where the kernel runs on no device.
     ///
     /// With less, which [`Genred::device_memory`](crate::Genred::device_memory) sets, the arrays are streamed in panels.
+    ///
+    /// ```
+    /// use genred::{Backend, Genred};
+    /// let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+    /// assert_eq!(sum.backend(Backend::Cpu).compile()?.device_bytes(1_000, 1_000), None);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn device_bytes(&self, rows: usize, columns: usize) -> Option<u64> {
         match &self.compiled_for(Shape { rows, columns }).ok()?.engine {
             Engine::Cuda(launcher) => Some(launcher.workspace_bytes(rows, columns)),

@@ -12,6 +12,14 @@ const LONGEST_HEADER: u32 = 64 * 1024;
 const ALIGNMENT: usize = 64;
 
 /// Which byte of a number comes first.
+///
+/// ```
+/// use genred::npy::{Header, Order, write_header};
+/// let mut file = Vec::new();
+/// write_header::<f32>(&mut file, &[2])?;
+/// assert_eq!(Header::read(&mut file.as_slice())?.order, Order::Little);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// The least significant.
@@ -27,6 +35,15 @@ impl Order {
 }
 
 /// Which index varies fastest.
+///
+/// ```
+/// use genred::npy::{Header, Memory};
+/// // As NumPy writes an array of Fortran order.
+/// let text = format!("{:<117}\n", "{'descr': '<f8', 'fortran_order': True, 'shape': (3, 2), }");
+/// let file = [b"\x93NUMPY\x01\x00\x76\x00".as_slice(), text.as_bytes()].concat();
+/// assert_eq!(Header::read(&mut file.as_slice())?.memory, Memory::Fortran);
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Memory {
     /// The last: row after row.
@@ -36,6 +53,17 @@ pub enum Memory {
 }
 
 /// What stands before the numbers.
+///
+/// ```
+/// use genred::DType;
+/// use genred::npy::{Header, write_header};
+/// let mut file = Vec::new();
+/// write_header::<f64>(&mut file, &[100, 3])?;
+/// let header = Header::read(&mut file.as_slice())?;
+/// assert_eq!((header.dtype, &header.shape[..]), (DType::F64, &[100, 3][..]));
+/// assert_eq!((header.start, header.bytes), (file.len(), 2_400));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Type of the numbers.
@@ -105,6 +133,14 @@ impl Header {
     }
 
     /// The shape as Python writes it.
+    ///
+    /// ```
+    /// use genred::npy::{Header, write_header};
+    /// let mut file = Vec::new();
+    /// write_header::<f32>(&mut file, &[7])?;
+    /// assert_eq!(Header::read(&mut file.as_slice())?.shape_text(), "(7,)");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shape_text(&self) -> String {
         tuple(&self.shape)
     }
@@ -276,6 +312,14 @@ impl Scan<'_> {
 }
 
 /// Write the header of an array of little-endian numbers, row after row.
+///
+/// ```
+/// let mut file = Vec::new();
+/// genred::npy::write_header::<i64>(&mut file, &[2, 3])?;
+/// assert!(file.starts_with(b"\x93NUMPY") && file.len() % 64 == 0);
+/// assert!(String::from_utf8_lossy(&file).contains("'descr': '<i8', 'fortran_order': False, 'shape': (2, 3)"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 ///
 /// # Errors
 /// Of writing.

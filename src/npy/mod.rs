@@ -2,6 +2,18 @@
 //!
 //! Written here rather than taken from a crate because three things are needed together: float16, both byte orders, and arrays
 //! that stay in their file.
+//!
+//! ```
+//! use genred::npy::{Reader, Writer};
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("x.npy");
+//! let mut file = Writer::new(std::fs::File::create(&path)?, &[2, 1])?;
+//! file.write(&[1.0f64, 2.0])?;
+//! let sum = genred::generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+//! let a = sum.stream().input(Reader::open(&path)?).input(Reader::open(&path)?).call()?;
+//! assert_eq!(a.as_slice(), [3.0, 6.0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod header;
 
@@ -73,6 +85,17 @@ pub struct Reader<T> {
 impl<T: Element> Reader<T> {
     /// Open a file of `T`s: one axis is a vector, for a parameter; two are rows.
     ///
+    /// ```
+    /// use genred::npy::{Reader, Writer};
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("x.npy");
+    /// Writer::new(std::fs::File::create(&path)?, &[2, 1])?.write(&[1.0f32, 2.0])?;
+    /// assert_eq!(Reader::<f32>::open(&path)?.rows(), 2);
+    /// let wrong = Reader::<f64>::open(&path).unwrap_err().to_string();
+    /// assert!(wrong.ends_with("x.npy holds float32, not float64"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Io` if there is no such file or it is no whole `.npy` array; `Shape` if it holds numbers of another dtype, or has other than one
     /// or two axes.
@@ -110,26 +133,73 @@ impl<T: Element> Reader<T> {
     }
 
     /// The path that it was opened by.
+    ///
+    /// ```
+    /// use genred::npy::{Reader, Writer};
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("x.npy");
+    /// Writer::new(std::fs::File::create(&path)?, &[1])?.write(&[1.0f32])?;
+    /// assert_eq!(Reader::<f32>::open(&path)?.path(), path);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Whether the array has one axis, and so is a parameter.
+    ///
+    /// ```
+    /// use genred::npy::{Reader, Writer};
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("g.npy");
+    /// Writer::new(std::fs::File::create(&path)?, &[2])?.write(&[1.0f32, 2.0])?;
+    /// assert!(Reader::<f32>::open(&path)?.is_vector());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_vector(&self) -> bool {
         self.header.shape.len() == 1
     }
 
     /// Number of points; 1 for a vector.
+    ///
+    /// ```
+    /// use genred::npy::{Reader, Writer};
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("x.npy");
+    /// Writer::new(std::fs::File::create(&path)?, &[3, 2])?.write(&[0.0f32; 6])?;
+    /// assert_eq!(Reader::<f32>::open(&path)?.rows(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn rows(&self) -> usize {
         if self.is_vector() { 1 } else { self.header.shape[0] }
     }
 
     /// Number of components of each point.
+    ///
+    /// ```
+    /// use genred::npy::{Reader, Writer};
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("x.npy");
+    /// Writer::new(std::fs::File::create(&path)?, &[3, 2])?.write(&[0.0f32; 6])?;
+    /// assert_eq!(Reader::<f32>::open(&path)?.dim(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn dim(&self) -> usize {
         self.header.shape[self.header.shape.len() - 1]
     }
 
     /// Read rows, one after another, to a slice of as many numbers.
+    ///
+    /// ```
+    /// use genred::npy::{Reader, Writer};
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("x.npy");
+    /// Writer::new(std::fs::File::create(&path)?, &[3, 2])?.write(&[1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0])?;
+    /// let mut last_two = [0.0; 4];
+    /// Reader::<f32>::open(&path)?.read(1..3, &mut last_two)?;
+    /// assert_eq!(last_two, [3.0, 4.0, 5.0, 6.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Of reading; `InvalidInput` if there are no such rows or the slice has another length.
@@ -169,6 +239,16 @@ impl<T: Element> Reader<T> {
     }
 
     /// The dtype of the numbers.
+    ///
+    /// ```
+    /// use genred::DType;
+    /// use genred::npy::{Reader, Writer};
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("x.npy");
+    /// Writer::new(std::fs::File::create(&path)?, &[1])?.write(&[1.0f64])?;
+    /// assert_eq!(Reader::<f64>::open(&path)?.dtype(), DType::F64);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn dtype(&self) -> DType {
         T::DTYPE
     }
@@ -194,6 +274,13 @@ pub struct Writer<W, T> {
 impl<W: Write, T: Number> Writer<W, T> {
     /// Begin a file of an array of a shape.
     ///
+    /// ```
+    /// let file = genred::npy::Writer::<_, f32>::new(Vec::new(), &[2, 3])?;
+    /// // The header is there, six numbers are missing.
+    /// assert!(!file.is_whole() && file.into_inner().starts_with(b"\x93NUMPY"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Of writing the header.
     pub fn new(mut file: W, shape: &[usize]) -> io::Result<Writer<W, T>> {
@@ -202,6 +289,15 @@ impl<W: Write, T: Number> Writer<W, T> {
     }
 
     /// Write the next numbers.
+    ///
+    /// ```
+    /// let mut file = genred::npy::Writer::new(Vec::new(), &[2, 1])?;
+    /// file.write(&[1.0f64])?;
+    /// file.write(&[2.0])?;
+    /// assert!(file.write(&[3.0]).is_err(), "the array has two numbers");
+    /// assert!(file.into_inner().ends_with(&2f64.to_le_bytes()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Of writing; `InvalidInput` if the array has not so many more.
@@ -216,11 +312,28 @@ impl<W: Write, T: Number> Writer<W, T> {
     }
 
     /// Whether every number has been written.
+    ///
+    /// ```
+    /// let mut file = genred::npy::Writer::new(Vec::new(), &[2])?;
+    /// file.write(&[1.0f64])?;
+    /// assert!(!file.is_whole());
+    /// file.write(&[2.0])?;
+    /// assert!(file.is_whole());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn is_whole(&self) -> bool {
         self.missing == 0
     }
 
     /// What was written to.
+    ///
+    /// ```
+    /// let mut file = genred::npy::Writer::new(Vec::new(), &[1])?;
+    /// file.write(&[7i64])?;
+    /// let bytes: Vec<u8> = file.into_inner();
+    /// assert!(bytes.ends_with(&7i64.to_le_bytes()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn into_inner(self) -> W {
         self.file
     }

@@ -8,6 +8,17 @@ use std::ops::Range;
 ///
 /// For every k the rows i of `ranges_i[k]` (from, to) are reduced over the columns j of `redranges_j[l]`, for l from `slices_i[k - 1]`
 /// (0 for k = 0) to below `slices_i[k]`. The last three say the same of rows j and columns i: both must keep the same pairs.
+///
+/// ```
+/// use genred::{RangeArrays, Ranges};
+/// // Rows 0 and 1 over column 2, seen from both sides.
+/// let arrays = RangeArrays {
+///     ranges_i: &[[0, 2]], slices_i: &[1], redranges_j: &[[2, 3]],
+///     ranges_j: &[[2, 3]], slices_j: &[1], redranges_i: &[[0, 2]],
+/// };
+/// assert_eq!(Ranges::from_arrays(2, 3, &arrays)?.pairs(), 2);
+/// # Ok::<(), genred::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RangeArrays<'a> {
     /// Clusters of rows i.

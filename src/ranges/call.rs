@@ -12,6 +12,16 @@ use crate::view::{View, ViewMut};
 use std::ops::Range;
 
 /// A kernel over the blocks of some ranges: see [`Kernel::with_ranges`].
+///
+/// ```
+/// use genred::{Ranges, View, generic_sum};
+/// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+/// let x = View::new(&[1.0, 2.0, 4.0], 3, 1)?;
+/// let lower = Ranges::from_mask(&[false, false, true, false], &[0, 1, 3], &[0, 1, 3])?;
+/// let below: genred::Ranged<'_, f64> = sum.with_ranges(&lower);
+/// assert_eq!(below.call(&[x, x])?.as_slice(), [0.0, 2.0, 4.0]);
+/// # Ok::<(), genred::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Ranged<'k, T> {
     kernel: &'k Kernel<T>,
@@ -19,6 +29,16 @@ pub struct Ranged<'k, T> {
 }
 
 /// A gradient over the blocks of some ranges: see [`Gradient::with_ranges`].
+///
+/// ```
+/// use genred::{RangedGradient, Ranges, View, generic_sum};
+/// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+/// let (by_x, x) = (sum.grad("x")?, View::new(&[1.0, 2.0, 4.0], 3, 1)?);
+/// let lower = Ranges::from_mask(&[false, false, true, false], &[0, 1, 3], &[0, 1, 3])?;
+/// let below: RangedGradient<'_, f64> = by_x.with_ranges(&lower);
+/// assert_eq!(below.call(&[x, x], View::new(&[1.0, 1.0, 10.0], 3, 1)?)?.as_slice(), [0.0, 1.0, 10.0]);
+/// # Ok::<(), genred::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RangedGradient<'k, T> {
     gradient: &'k Gradient<T>,
@@ -71,6 +91,15 @@ impl<T: Element> Kernel<T> {
 impl<T: Element> Ranged<'_, T> {
     /// As [`Kernel::call`].
     ///
+    /// ```
+    /// use genred::{Ranges, View, generic_sum};
+    /// let sum = generic_sum::<f64>("y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let args = [View::new(&[0.0, 0.0], 2, 1)?, View::new(&[1.0, 10.0], 2, 1)?];
+    /// let ranges = Ranges::from_mask(&[true, true, false, true], &[0, 1, 2], &[0, 1, 2])?;
+    /// assert_eq!(sum.with_ranges(&ranges).call(&args)?.as_slice(), [11.0, 10.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As there; `Shape` too if the arguments have not the numbers of points that the ranges are of.
     pub fn call(&self, args: &[View<'_, T>]) -> Result<Array<T>, Error> {
@@ -78,6 +107,17 @@ impl<T: Element> Ranged<'_, T> {
     }
 
     /// As [`Kernel::call_into`].
+    ///
+    /// ```
+    /// use genred::{Ranges, View, ViewMut, generic_sum};
+    /// let sum = generic_sum::<f64>("y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let args = [View::new(&[0.0, 0.0], 2, 1)?, View::new(&[1.0, 10.0], 2, 1)?];
+    /// let ranges = Ranges::from_mask(&[true, true, false, true], &[0, 1, 2], &[0, 1, 2])?;
+    /// let mut a = [0.0; 2];
+    /// sum.with_ranges(&ranges).call_into(&args, ViewMut::new(&mut a, 2, 1)?)?;
+    /// assert_eq!(a, [11.0, 10.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`call`](Ranged::call), and if `out` has not the result's shape.
@@ -91,6 +131,16 @@ impl<T: Element> Ranged<'_, T> {
 
     /// As [`Kernel::call_indices`].
     ///
+    /// ```
+    /// use genred::{Ranges, View, generic_argmin};
+    /// let nearest = generic_argmin::<f64>("SqDist(x, y)", "k = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let x = View::new(&[0.0, 1.0], 2, 1)?;
+    /// // Everything but the diagonal.
+    /// let others = Ranges::from_mask(&[false, true, true, false], &[0, 1, 2], &[0, 1, 2])?;
+    /// assert_eq!(nearest.with_ranges(&others).call_indices(&[x, x])?.as_slice(), [1, 0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As there, and as [`call`](Ranged::call).
     pub fn call_indices(&self, args: &[View<'_, T>]) -> Result<Array<i64>, Error> {
@@ -98,6 +148,17 @@ impl<T: Element> Ranged<'_, T> {
     }
 
     /// As [`Kernel::call_both`].
+    ///
+    /// ```
+    /// use genred::{Genred, Ranges, Reduction, View};
+    /// let nearest = Genred::<f64>::reduction(Reduction::MinArgMin, "SqDist(x, y)")
+    ///     .output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]).compile()?;
+    /// let x = View::new(&[0.0, 3.0], 2, 1)?;
+    /// let others = Ranges::from_mask(&[false, true, true, false], &[0, 1, 2], &[0, 1, 2])?;
+    /// let (distances, indices) = nearest.with_ranges(&others).call_both(&[x, x])?;
+    /// assert_eq!((distances.as_slice(), indices.as_slice()), (&[9.0, 9.0][..], &[1, 0][..]));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As there, and as [`call`](Ranged::call).
@@ -127,6 +188,16 @@ impl<T: Element> Gradient<T> {
 
 impl<T: Element> RangedGradient<'_, T> {
     /// As [`Gradient::call`].
+    ///
+    /// ```
+    /// use genred::{Ranges, View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let (by_x, x) = (sum.grad("x")?, View::new(&[1.0, 2.0], 2, 1)?);
+    /// let diagonal = Ranges::from_mask(&[true, false, false, true], &[0, 1, 2], &[0, 1, 2])?;
+    /// let ones = View::new(&[1.0, 1.0], 2, 1)?;
+    /// assert_eq!(by_x.with_ranges(&diagonal).call(&[x, x], ones)?.as_slice(), [1.0, 2.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As there; `Shape` too if the arguments have not the numbers of points that the ranges are of.

@@ -1,6 +1,27 @@
 //! Reductions: what is accumulated over the reduced axis, and what comes out.
+//!
+//! ```
+//! use genred::Genred;
+//! use genred::reduce::{Outputs, Reduction};
+//! let nearest = Reduction::from_name("ArgKMin", Some(3)).expect("a name of the documentation");
+//! assert_eq!((nearest.outputs(), nearest.output_dim(1, None)), (Outputs::Indices, 3));
+//! let kernel = Genred::<f32>::reduction(nearest, "SqDist(x, y)").output("k = Vi(3)")
+//!     .aliases(["x = Vi(2)", "y = Vj(2)"]).compile()?;
+//! assert_eq!(kernel.dim(), 3);
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 /// A reduction over the columns of each row. `K` counts the smallest values that are kept.
+///
+/// ```
+/// use genred::{Genred, Reduction, View};
+/// let by = |reduction| {
+///     let of = Genred::<f64>::reduction(reduction, "y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+///     Ok::<_, genred::Error>(of.compile()?.call(&[View::new(&[0.0], 1, 1)?, View::new(&[3.0, -1.0, 2.0], 3, 1)?])?[(0, 0)])
+/// };
+/// assert_eq!((by(Reduction::Sum)?, by(Reduction::Min)?, by(Reduction::ArgMax)?), (4.0, -1.0, 0.0));
+/// # Ok::<(), genred::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reduction {
     /// Sum of F. Output: D.
@@ -61,6 +82,12 @@ pub enum Accumulate {
 }
 
 /// What a reduction needs besides F.
+///
+/// ```
+/// use genred::reduce::{Family, Reduction};
+/// assert_eq!(Reduction::SumSoftMaxWeight.family(), Family::Exponential);
+/// assert_eq!(Reduction::all(3).iter().filter(|r| r.family() == Family::Selection).count(), 9);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
     /// Running sums of F's components.
@@ -72,6 +99,11 @@ pub enum Family {
 }
 
 /// The order in which a selection prefers values.
+///
+/// ```
+/// use genred::reduce::{Preference, Reduction};
+/// assert_eq!(Reduction::MaxArgMax.preference(), Preference::Largest);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preference {
     /// Smaller values first.
@@ -81,6 +113,11 @@ pub enum Preference {
 }
 
 /// What a call of a reduction returns.
+///
+/// ```
+/// use genred::reduce::{Outputs, Reduction};
+/// assert_eq!(Reduction::KMinArgKMin(5).outputs(), Outputs::Both);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outputs {
     /// One array in the dtype.
@@ -192,6 +229,11 @@ impl Reduction {
     }
 
     /// Which accumulator it uses.
+    ///
+    /// ```
+    /// use genred::reduce::{Family, Reduction};
+    /// assert_eq!(Reduction::LogSumExp.family(), Family::Exponential);
+    /// ```
     pub fn family(self) -> Family {
         match self {
             Reduction::Sum => Family::Sum,
@@ -203,6 +245,11 @@ impl Reduction {
     }
 
     /// The order of a selection; `Smallest` for the others.
+    ///
+    /// ```
+    /// use genred::reduce::{Preference, Reduction};
+    /// assert_eq!(Reduction::ArgKMin(3).preference(), Preference::Smallest);
+    /// ```
     pub fn preference(self) -> Preference {
         match self {
             Reduction::Max | Reduction::ArgMax | Reduction::MaxArgMax => Preference::Largest,
@@ -211,6 +258,12 @@ impl Reduction {
     }
 
     /// What a call returns.
+    ///
+    /// ```
+    /// use genred::reduce::{Outputs, Reduction};
+    /// let of = |reduction: Reduction| reduction.outputs();
+    /// assert_eq!([of(Reduction::Min), of(Reduction::ArgMin)], [Outputs::Values, Outputs::Indices]);
+    /// ```
     pub fn outputs(self) -> Outputs {
         match self {
             Reduction::ArgMin | Reduction::ArgMax | Reduction::ArgKMin(_) => Outputs::Indices,
@@ -222,6 +275,12 @@ impl Reduction {
     }
 
     /// Whether a weight formula is required, allowed or refused.
+    ///
+    /// ```
+    /// use genred::reduce::{Reduction, Weight};
+    /// assert_eq!(Reduction::SumSoftMaxWeight.weight(), Weight::Required);
+    /// assert_eq!(Reduction::Sum.weight(), Weight::Refused);
+    /// ```
     pub fn weight(self) -> Weight {
         match self {
             Reduction::SumSoftMaxWeight => Weight::Required,
@@ -231,6 +290,12 @@ impl Reduction {
     }
 
     /// Columns of the result for a formula of dim `formula` and a weight of dim `weight`.
+    ///
+    /// ```
+    /// use genred::Reduction;
+    /// assert_eq!(Reduction::KMin(5).output_dim(3, None), 15);
+    /// assert_eq!(Reduction::LogSumExp.output_dim(1, Some(4)), 4);
+    /// ```
     pub fn output_dim(self, formula: u32, weight: Option<u32>) -> u32 {
         match self {
             Reduction::LogSumExp | Reduction::SumSoftMaxWeight => weight.unwrap_or(1),
@@ -263,6 +328,11 @@ pub(crate) fn parts(reductions: &[Reduction]) -> Vec<Reduction> {
 }
 
 /// Whether a reduction takes a weight formula.
+///
+/// ```
+/// use genred::reduce::{Reduction, Weight};
+/// assert_eq!(Reduction::LogSumExp.weight(), Weight::Optional);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
     /// It must be given.

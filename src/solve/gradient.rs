@@ -43,6 +43,18 @@ impl<T: Element> KernelSolve<T> {
     ///
     /// Points that are given for i and for j have a gradient by each: their own is the sum.
     ///
+    /// ```
+    /// use genred::{KernelSolve, View, generic_sum};
+    /// let kernel = generic_sum::<f64>("Exp(-Abs(x - y)) * b", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)", "b = Vj(1)"])?;
+    /// let solve = KernelSolve::new(&kernel, "b")?.alpha(1.0).eps(1e-12);
+    /// let (x, b) = (View::new(&[0.0], 1, 1)?, View::new(&[6.0], 1, 1)?);
+    /// let solution = solve.call(&[x, x, b])?;
+    /// // (1 + 1) a = b.
+    /// let by_b = solve.grad("b")?.call(&[x, x, b], solution.values().view(), View::new(&[1.0], 1, 1)?)?;
+    /// assert_eq!((solution.values()[(0, 0)], by_b[(0, 0)]), (3.0, 0.5));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Usage` if there is no such argument; `Limit` if the derivative is too large.
     pub fn grad(&self, name: &str) -> Result<SolveGradient<T>, Error> {
@@ -55,6 +67,18 @@ impl<T: Element> KernelSolve<T> {
 impl<T: Element> SolveGradient<T> {
     /// The gradient for a seed shaped like the solution, which is what [`KernelSolve::call`] gave for these arguments; it is shaped like
     /// the argument (a parameter: one row).
+    ///
+    /// ```
+    /// use genred::{KernelSolve, View, generic_sum};
+    /// let kernel = generic_sum::<f64>("g * Exp(-Abs(x - y)) * b", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)", "b = Vj(1)", "g = Pm(1)"])?;
+    /// let solve = KernelSolve::new(&kernel, "b")?.alpha(1.0).eps(1e-12);
+    /// let args = [View::new(&[0.0], 1, 1)?, View::new(&[0.0], 1, 1)?, View::new(&[6.0], 1, 1)?, View::vector(&[2.0])];
+    /// let solution = solve.call(&args)?;
+    /// // a = b / (1 + g), so its slope by g is -b / (1 + g)^2.
+    /// let by_g = solve.grad("g")?.call(&args, solution.values().view(), View::new(&[1.0], 1, 1)?)?;
+    /// assert!((by_g[(0, 0)] + 6.0 / 9.0).abs() < 1e-12);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`KernelSolve::call`]; `Shape` too if the solution or the seed does not fit.

@@ -4,6 +4,17 @@
 //! claim is checked before it is returned: the residual of a [`Solution`] is computed from the numbers that are returned, not carried
 //! along by the iteration. Vectors are kept in float64 and every sum runs in one fixed order, so a solution has the same bits for any
 //! number of threads.
+//!
+//! ```
+//! use genred::{KernelSolve, View, generic_sum};
+//! // Values 1, 2, 4 at the points 0, 1, 2, interpolated.
+//! let kernel = generic_sum::<f64>("Exp(-SqDist(x, y)) * b", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)", "b = Vj(1)"])?;
+//! let (x, b) = (View::new(&[0.0, 1.0, 2.0], 3, 1)?, View::new(&[1.0, 2.0, 4.0], 3, 1)?);
+//! let a = KernelSolve::new(&kernel, "b")?.eps(1e-10).call(&[x, x, b])?.into_values();
+//! let at_the_points = kernel.call(&[x, x, a.view()])?;
+//! assert!((at_the_points[(2, 0)] - 4.0).abs() < 1e-8);
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 mod conjugate;
 mod factor;
@@ -96,6 +107,15 @@ impl<T: Element> KernelSolve<T> {
     /// Without other settings alpha is 1e-10, eps 1e-6 (1e-4 for float32), and at most 1000 iterations are made, without a
     /// preconditioner.
     ///
+    /// ```
+    /// use genred::{KernelSolve, generic_sum};
+    /// let aliases = ["x = Vi(1)", "y = Vj(1)", "b = Vj(1)"];
+    /// let kernel = generic_sum::<f64>("Exp(-SqDist(x, y)) * Square(b)", "a = Vi(1)", &aliases)?;
+    /// let error = KernelSolve::new(&kernel, "b").unwrap_err();
+    /// assert!(error.to_string().starts_with("the formula is not linear in `b`"));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Usage` if there is no such argument, the formula is not linear in it, the reduction is not a Sum, or the dtype is float16;
     /// `Shape` if a product with the kernel is not shaped like the vector.
@@ -145,6 +165,15 @@ impl<T: Element> KernelSolve<T> {
     }
 
     /// What is added to the diagonal of K.
+    ///
+    /// ```
+    /// use genred::{KernelSolve, View, generic_sum};
+    /// let kernel = generic_sum::<f64>("Exp(-SqDist(x, y)) * b", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)", "b = Vj(1)"])?;
+    /// let (x, b) = (View::new(&[0.0], 1, 1)?, View::new(&[6.0], 1, 1)?);
+    /// // One point: (alpha + 1) a = b.
+    /// assert_eq!(KernelSolve::new(&kernel, "b")?.alpha(2.0).call(&[x, x, b])?.values()[(0, 0)], 2.0);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     #[must_use]
     pub fn alpha(mut self, alpha: f64) -> Self {
         self.alpha = alpha;
@@ -152,6 +181,17 @@ impl<T: Element> KernelSolve<T> {
     }
 
     /// How small the Euclidean norm of `b - (alpha I + K) a` must be, relative to that of b, for each right-hand side.
+    ///
+    /// ```
+    /// use genred::{KernelSolve, View, generic_sum};
+    /// let kernel = generic_sum::<f64>("Exp(-SqDist(x, y)) * b", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)", "b = Vj(1)"])?;
+    /// let points: Vec<f64> = (0..50).map(|k| f64::from(k) / 10.0).collect();
+    /// let x = View::new(&points, 50, 1)?;
+    /// let solve = KernelSolve::new(&kernel, "b")?.alpha(0.01);
+    /// let (rough, fine) = (solve.clone().eps(1e-2).call(&[x, x, x])?, solve.eps(1e-10).call(&[x, x, x])?);
+    /// assert!(fine.residual() <= 1e-10 && rough.iterations() < fine.iterations());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     #[must_use]
     pub fn eps(mut self, eps: f64) -> Self {
         self.eps = eps;
@@ -159,6 +199,16 @@ impl<T: Element> KernelSolve<T> {
     }
 
     /// How many iterations are made at most.
+    ///
+    /// ```
+    /// use genred::{KernelSolve, View, generic_sum};
+    /// let kernel = generic_sum::<f64>("Exp(-SqDist(x, y)) * b", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)", "b = Vj(1)"])?;
+    /// let points: Vec<f64> = (0..50).map(|k| f64::from(k) / 10.0).collect();
+    /// let x = View::new(&points, 50, 1)?;
+    /// let solve = KernelSolve::new(&kernel, "b")?.alpha(0.01).max_iterations(2);
+    /// assert!(solve.call(&[x, x, x]).unwrap_err().is_unsolved());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     #[must_use]
     pub fn max_iterations(mut self, iterations: usize) -> Self {
         self.max_iterations = iterations;
@@ -187,6 +237,17 @@ impl<T: Element> KernelSolve<T> {
 
     /// The solution for the arguments of the kernel, with b where the kernel takes the vector.
     ///
+    /// ```
+    /// use genred::{KernelSolve, View, generic_sum};
+    /// let kernel = generic_sum::<f64>("Exp(-SqDist(x, y)) * b", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)", "b = Vj(1)"])?;
+    /// let (x, b) = (View::new(&[0.0, 1.0], 2, 1)?, View::new(&[1.0, 2.0], 2, 1)?);
+    /// let a = KernelSolve::new(&kernel, "b")?.alpha(0.5).eps(1e-12).call(&[x, x, b])?.into_values();
+    /// // (alpha I + K) a is b.
+    /// let product = kernel.call(&[x, x, a.view()])?;
+    /// assert!((0.5 * a[(1, 0)] + product[(1, 0)] - 2.0).abs() < 1e-11);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Shape` if the arguments do not fit, or there are not as many rows as columns; `Usage` for settings that make no sense;
     /// `Range` if b is not finite, or a result is beyond the dtype; `Unsolved` if K has a value that is not finite, the system is not
@@ -201,6 +262,16 @@ impl<T: Element> KernelSolve<T> {
 
     /// As [`call`](KernelSolve::call), but what was reached is returned even if it is not eps: ask
     /// [`residual`](Solution::residual).
+    ///
+    /// ```
+    /// use genred::{KernelSolve, View, generic_sum};
+    /// let kernel = generic_sum::<f64>("Exp(-SqDist(x, y)) * b", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)", "b = Vj(1)"])?;
+    /// let points: Vec<f64> = (0..50).map(|k| f64::from(k) / 10.0).collect();
+    /// let x = View::new(&points, 50, 1)?;
+    /// let reached = KernelSolve::new(&kernel, "b")?.alpha(0.01).max_iterations(2).attempt(&[x, x, x])?;
+    /// assert!(!reached.converged() && reached.iterations() == 2);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`call`](KernelSolve::call), but for eps.

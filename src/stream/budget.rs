@@ -36,16 +36,47 @@ pub struct Pieces {
 
 impl Pieces {
     /// Most rows that are in memory at once; every such pass over the rows reads all columns.
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let points = vec![0.0; 1_000_000];
+    /// let x = View::new(&points, 1_000_000, 1)?;
+    /// // A million results do not fit into a megabyte: several passes.
+    /// let pieces = sum.stream().input(x).input(x).memory_budget(1 << 20).pieces()?;
+    /// assert!(pieces.rows() < 100_000);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn rows(&self) -> usize {
         self.rows
     }
 
     /// Most columns that are in memory at once.
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let points = vec![0.0; 1_000_000];
+    /// let x = View::new(&points, 1_000_000, 1)?;
+    /// let pieces = sum.stream().input(x).input(x).memory_budget(1 << 20).pieces()?;
+    /// assert!(pieces.columns() < 100_000);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn columns(&self) -> usize {
         self.columns
     }
 
     /// Bytes that this takes, of the budget.
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let points = vec![0.0; 1_000_000];
+    /// let x = View::new(&points, 1_000_000, 1)?;
+    /// let pieces = sum.stream().input(x).input(x).memory_budget(1 << 20).pieces()?;
+    /// assert!(pieces.bytes() > 1 << 18 && pieces.bytes() <= 1 << 20);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn bytes(&self) -> usize {
         self.bytes
     }

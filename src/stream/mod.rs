@@ -4,6 +4,17 @@
 //! next rows follow. Pieces of columns begin and end at tiles, and the tree in which tiles are merged depends on tile numbers only, so the
 //! result has the bits of a call on the whole arrays, whatever the budget. On CUDA devices accumulators wait in device memory, and what a
 //! block of threads sees depends on the shape of the whole reduction only: the bits are those of the call on devices.
+//!
+//! ```
+//! use genred::{Chunks, View, generic_sum};
+//! let kde = generic_sum::<f64>("Exp(-SqDist(x, y))", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+//! let y: Vec<f64> = (0..30_000).map(|k| f64::from(k) / 1e4).collect();
+//! let (x, whole) = (View::new(&[0.5, 2.0], 2, 1)?, View::new(&y, 30_000, 1)?);
+//! let pieces = Chunks::new(30_000, 1, || y.chunks(1_000).map(|piece| Ok(piece.to_vec())));
+//! let a = kde.stream().input(x).input(pieces).memory_budget(4 << 20).call()?;
+//! assert_eq!(a, kde.call(&[x, whole])?, "bit for bit");
+//! # Ok::<(), genred::Error>(())
+//! ```
 
 mod budget;
 mod cancel;
@@ -113,6 +124,15 @@ impl<'a, T: Element, K> Stream<'a, T, K> {
     }
 
     /// The next argument, in the order of the aliases.
+    ///
+    /// ```
+    /// use genred::{Array, View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y * g", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)", "g = Pm(1)"])?;
+    /// let (x, y) = (View::new(&[2.0], 1, 1)?, Array::from_vec(2, 1, vec![1.0, 5.0])?);
+    /// let a = sum.stream().input(x).input(&y).input(View::vector(&[10.0])).call()?;
+    /// assert_eq!(a.as_slice(), [120.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn input(mut self, source: impl Source<T> + 'a) -> Self {
         self.inputs.push(Box::new(source));
         self
@@ -122,6 +142,16 @@ impl<'a, T: Element, K> Stream<'a, T, K> {
     ///
     /// Sources that lie in memory anyway do not count, nor does the array that [`call`](Stream::call) returns. A kernel for devices keeps
     /// also to [`Genred::device_memory`](crate::Genred::device_memory), or to most of what is free there.
+    ///
+    /// ```
+    /// use genred::{ErrorKind, View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let x = View::new(&[1.0, 2.0], 2, 1)?;
+    /// let error = sum.stream().input(x).input(x).memory_budget(1).call().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Limit);
+    /// assert!(error.to_string().contains("this reduction needs at least"));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn memory_budget(mut self, bytes: usize) -> Self {
         self.budget = bytes;
         self
@@ -129,18 +159,47 @@ impl<'a, T: Element, K> Stream<'a, T, K> {
 
     /// Say now and then how far it is, on the calling thread: several times a second if tiles are that fast. A device may still be at
     /// work on the last piece that is told.
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let x = View::new(&[1.0, 2.0], 2, 1)?;
+    /// let mut pairs = 0;
+    /// sum.stream().input(x).input(x).progress(|now| pairs = now.pairs()).call()?;
+    /// assert_eq!(pairs, 4);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn progress(mut self, report: impl FnMut(Progress) + 'a) -> Self {
         self.progress = Some(Box::new(report));
         self
     }
 
     /// Stop with an error soon after this token is used.
+    ///
+    /// ```
+    /// use genred::{Cancel, View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let (x, cancel) = (View::new(&[1.0, 2.0], 2, 1)?, Cancel::new());
+    /// let call = || sum.stream().input(x).input(x).cancel(&cancel).call();
+    /// assert!(call().is_ok());
+    /// cancel.cancel();
+    /// assert!(call().unwrap_err().is_cancelled());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn cancel(mut self, cancel: &Cancel) -> Self {
         self.cancel = cancel.clone();
         self
     }
 
     /// Rows of the result and points that are reduced over.
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let call = sum.stream().input(View::new(&[0.0; 5], 5, 1)?).input(View::new(&[0.0; 3], 3, 1)?);
+    /// assert_eq!(call.shape()?, (5, 3));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Shape` if arguments do not fit the aliases, naming them.
@@ -151,6 +210,17 @@ impl<'a, T: Element, K> Stream<'a, T, K> {
 
     /// The least [budget](Stream::memory_budget) that will do.
     ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let x = View::new(&[1.0, 2.0], 2, 1)?;
+    /// let call = || sum.stream().input(x).input(x);
+    /// let least = call().least_budget()?;
+    /// assert!(call().memory_budget(least - 1).call().is_err());
+    /// assert_eq!(call().memory_budget(least).call()?.as_slice(), [3.0, 6.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Shape` if arguments do not fit the aliases; `Device` for the interpreter, which cannot work in pieces, and if a device fails.
     pub fn least_budget(&self) -> Result<usize, Error> {
@@ -158,6 +228,16 @@ impl<'a, T: Element, K> Stream<'a, T, K> {
     }
 
     /// How rows and columns are divided under the budget.
+    ///
+    /// ```
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let points = vec![0.0; 1_000_000];
+    /// let x = View::new(&points, 1_000_000, 1)?;
+    /// let pieces = |budget| sum.stream().input(x).input(x).memory_budget(budget).pieces();
+    /// assert!(pieces(1 << 20)?.rows() < pieces(1 << 24)?.rows());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`least_budget`](Stream::least_budget), and `Limit` if the budget is too small, or `Device` if the device's memory is.
@@ -179,6 +259,15 @@ impl<'a, T: Element, K> Stream<'a, T, K> {
 impl<T: Element> Stream<'_, T> {
     /// The result, as [`Kernel::call`] gives it.
     ///
+    /// ```
+    /// use genred::{Chunks, View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let y = Chunks::new(4, 1, || [vec![1.0], vec![2.0, 3.0, 4.0]].into_iter().map(Ok));
+    /// let a = sum.stream().input(View::new(&[1.0, 10.0], 2, 1)?).input(y).call()?;
+    /// assert_eq!(a.as_slice(), [10.0, 100.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`call_into`](Stream::call_into), and `Limit` if there is no memory for the result.
     pub fn call(self) -> Result<Array<T>, Error> {
@@ -189,6 +278,15 @@ impl<T: Element> Stream<'_, T> {
     }
 
     /// Exact indices, as [`Kernel::call_indices`] gives them.
+    ///
+    /// ```
+    /// use genred::{Chunks, View, generic_argmin};
+    /// let nearest = generic_argmin::<f32>("SqDist(x, y)", "k = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let y = Chunks::new(4, 1, || [vec![1.0], vec![2.0, 3.0, 4.0]].into_iter().map(Ok));
+    /// let k = nearest.stream().input(View::new(&[2.9, 0.0], 2, 1)?).input(y).call_indices()?;
+    /// assert_eq!(k.as_slice(), [2, 0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`call`](Stream::call), and `Usage` if the reduction gives no indices.
@@ -201,6 +299,17 @@ impl<T: Element> Stream<'_, T> {
 
     /// Write the result to a sink, rows in order: values, or for index reductions the indices in the dtype.
     ///
+    /// ```
+    /// use genred::npy::Writer;
+    /// use genred::{View, generic_sum};
+    /// let sum = generic_sum::<f64>("x * y", "a = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let x = View::new(&[1.0, 2.0], 2, 1)?;
+    /// let mut file = Writer::new(Vec::new(), &[2, 1])?;
+    /// sum.stream().input(x).input(x).call_into(&mut file)?;
+    /// assert!(file.is_whole() && file.into_inner().ends_with(&6f64.to_le_bytes()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Shape` if arguments do not fit the aliases, naming them; `Range` if the dtype cannot hold every index exactly; `Limit` if the budget
     /// is too small, naming the least that will do; `Device` for the interpreter, which cannot work in pieces, and if a device fails or has
@@ -212,6 +321,16 @@ impl<T: Element> Stream<'_, T> {
     }
 
     /// Write exact indices to a sink.
+    ///
+    /// ```
+    /// use genred::{View, generic_argmin};
+    /// let nearest = generic_argmin::<f32>("SqDist(x, y)", "k = Vi(1)", &["x = Vi(1)", "y = Vj(1)"])?;
+    /// let (x, y) = (View::new(&[2.9, 0.0], 2, 1)?, View::new(&[1.0, 3.0], 2, 1)?);
+    /// let mut indices = Vec::new();
+    /// nearest.stream().input(x).input(y).call_indices_into(&mut indices)?;
+    /// assert_eq!(indices, [1, 0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`call_into`](Stream::call_into), and `Usage` if the reduction gives no indices.

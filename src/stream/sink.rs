@@ -25,12 +25,34 @@ use std::io;
 pub trait Sink<N> {
     /// Take the next numbers: whole rows.
     ///
+    /// ```
+    /// use genred::Sink;
+    /// let mut numbers = vec![1.0];
+    /// (&mut numbers).write(&[2.0, 3.0])?;
+    /// assert_eq!(numbers, [1.0, 2.0, 3.0]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Of writing; the call then ends.
     fn write(&mut self, numbers: &[N]) -> io::Result<()>;
 }
 
 /// Where the result of one of [several](crate::Several::stream) reductions goes.
+///
+/// ```
+/// use genred::{Genred, Reduction, Sinks, View};
+/// let both = Genred::<f64>::reduction(Reduction::Max, "x * y")
+///     .output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"])
+///     .compile_with(&[Reduction::MinArgMin])?;
+/// let (x, y) = (View::new(&[2.0], 1, 1)?, View::new(&[3.0, 1.0], 2, 1)?);
+/// let (mut most, mut least, mut at) = (Vec::new(), Vec::new(), Vec::new());
+/// let (mut most, mut least, mut at) = (&mut most, &mut least, &mut at);
+/// let sinks = vec![Sinks::Values(&mut most), Sinks::Both(&mut least, &mut at)];
+/// both.stream().input(x).input(y).call_into(sinks)?;
+/// assert_eq!((most.as_slice(), least.as_slice(), at.as_slice()), (&[6.0][..], &[2.0][..], &[1][..]));
+/// # Ok::<(), genred::Error>(())
+/// ```
 pub enum Sinks<'s, T> {
     /// Values.
     Values(&'s mut dyn Sink<T>),

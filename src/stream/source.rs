@@ -35,23 +35,57 @@ use std::ops::Range;
 /// ```
 pub trait Source<T> {
     /// Number of points.
+    ///
+    /// ```
+    /// use genred::{Chunks, Source};
+    /// let chunks = Chunks::new(4, 2, || (0..4).map(|k| Ok(vec![f64::from(k); 2])));
+    /// assert_eq!(chunks.rows(), 4);
+    /// ```
     fn rows(&self) -> usize;
 
     /// Number of components of each point.
+    ///
+    /// ```
+    /// use genred::{Chunks, Source};
+    /// let chunks = Chunks::new(4, 2, || (0..4).map(|k| Ok(vec![f64::from(k); 2])));
+    /// assert_eq!(chunks.dim(), 2);
+    /// ```
     fn dim(&self) -> usize;
 
     /// Copy rows to a slice of as many numbers, one row after another.
+    ///
+    /// ```
+    /// use genred::{Chunks, Source};
+    /// let mut chunks = Chunks::new(4, 1, || (0..4).map(|k| Ok(vec![f64::from(k)])));
+    /// let mut middle = [0.0; 2];
+    /// chunks.read(1..3, &mut middle)?;
+    /// assert_eq!(middle, [1.0, 2.0]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Of reading; the call then ends.
     fn read(&mut self, rows: Range<usize>, into: &mut [T]) -> io::Result<()>;
 
     /// Whether this is a one-dimensional array, for a parameter.
+    ///
+    /// ```
+    /// use genred::{Source, View};
+    /// assert!(Source::is_vector(&View::vector(&[0.5])));
+    /// ```
     fn is_vector(&self) -> bool {
         false
     }
 
     /// Everything, if it lies in memory anyway: then nothing is copied.
+    ///
+    /// ```
+    /// use genred::{Array, Chunks, Source};
+    /// let array = Array::from_vec(2, 1, vec![1.0, 2.0])?;
+    /// assert!((&array).resident().is_some());
+    /// assert!(Chunks::new(2, 1, || [Ok(vec![1.0, 2.0])].into_iter()).resident().is_none());
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     fn resident(&self) -> Option<View<'_, T>> {
         None
     }
@@ -160,6 +194,16 @@ pub struct Chunks<T, I, F> {
 
 impl<T, I: Iterator<Item = io::Result<Vec<T>>>, F: FnMut() -> I> Chunks<T, I, F> {
     /// Rows of `dim` numbers each; `begin` makes the iterator, whose chunks are `rows` rows together. A chunk may end within a row.
+    ///
+    /// ```
+    /// use genred::{Chunks, Source};
+    /// // Chunks need not end with a row.
+    /// let mut chunks = Chunks::new(2, 3, || [Ok(vec![1.0; 4]), Ok(vec![2.0; 2])].into_iter());
+    /// let mut last = [0.0; 3];
+    /// chunks.read(1..2, &mut last)?;
+    /// assert_eq!(last, [1.0, 2.0, 2.0]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new(rows: usize, dim: usize, mut begin: F) -> Self {
         let chunks = begin();
         Chunks { rows, dim, begin, chunks, chunk: Vec::new(), used: 0, next: 0 }

@@ -19,7 +19,8 @@ fn subcommands(folder: &Folder) -> Vec<String> {
 
 /// The long options that the help of a subcommand lists.
 fn options(help: &str) -> Vec<String> {
-    let words = help.lines().filter_map(|line| {
+    let listed = help.split("Examples:").next().unwrap_or_default();
+    let words = listed.lines().filter_map(|line| {
         let line = line.trim_start();
         let line = line.strip_prefix("-h, ").unwrap_or(line);
         line.strip_prefix("--")
@@ -34,6 +35,21 @@ fn every_help_has_examples() {
         let help = folder.ok(&[&name, "--help"]);
         let examples = help.split("Examples:\n").nth(1).unwrap_or_else(|| panic!("{name}: {help}"));
         assert!(examples.contains(&format!("genred {name}")), "{name}: {examples}");
+    }
+}
+
+/// Options of the subcommand come first, and no line is so long that it is broken where a shell would not take it.
+#[test]
+fn help_is_in_order() {
+    let folder = Folder::new();
+    for name in subcommands(&folder) {
+        let help = folder.ok(&[&name, "--help"]);
+        let all = options(&help);
+        assert_eq!(all.last().map(String::as_str), Some("help"), "{name}: {all:?}");
+        for line in help.split("Examples:\n").nth(1).unwrap_or_default().lines() {
+            let begins = line.starts_with("  genred ") || line.contains("=off genred ");
+            assert!(begins || line.starts_with("      "), "{name}: {line}");
+        }
     }
 }
 

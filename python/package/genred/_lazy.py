@@ -588,7 +588,10 @@ def _plain(x: Any) -> np.ndarray[Any, Any]:
     if isinstance(x, np.ndarray):
         return x
     if hasattr(x, "__dlpack__"):
-        return np.from_dlpack(x)
+        try:
+            return np.from_dlpack(x)
+        except Exception as error:
+            raise DTypeError(f"a {type(x).__name__} is not lent: {error}") from error
     raise DTypeError(f"a {type(x).__name__} is neither an array nor a number")
 
 

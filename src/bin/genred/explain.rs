@@ -8,7 +8,8 @@ use half::f16;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
-  genred explain Sum \"Exp(-g * SqNorm2(x - y)) * b\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" \"b = Vj(1)\" \"g = Pm(1)\" --stage program
+  genred explain Sum \"Exp(-g * SqNorm2(x - y)) * b\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" \\
+      \"b = Vj(1)\" \"g = Pm(1)\" --stage program
   genred explain ArgMin \"SqDist(x, y)\" \"a = Vi(1)\" \"x = Vi(100)\" \"y = Vj(100)\" --dtype float64";
 
 pub(crate) const DTYPES: [DType; 3] = [DType::F16, DType::F32, DType::F64];

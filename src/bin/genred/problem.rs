@@ -60,9 +60,9 @@ pub(crate) struct Problem {
     #[arg(long, value_name = "SCHEME", default_value = "auto", value_parser = PossibleValuesParser::new(ACCUMULATES.map(|(name, _)| name)))]
     accumulate: String,
 
-    // Only the long form: `-h` may be a formula.
+    // Only the long form: `-h` may be a formula. Behind the options of the subcommand.
     /// Print help
-    #[arg(long, action = ArgAction::Help)]
+    #[arg(long, action = ArgAction::Help, display_order = usize::MAX)]
     help: Option<bool>,
 }
 

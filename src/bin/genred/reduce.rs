@@ -22,11 +22,16 @@ float32 or float64 numbers of one type: (rows, dim) for Vi and Vj, (dim,) for Pm
 no such point.
 
 Examples:
-  genred reduce Sum \"Exp(-SqNorm2(x - y))\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" --in x.npy --in y.npy --out a.npy
-  genred reduce ArgKMin \"SqDist(x, y)\" \"a = Vi(5)\" \"x = Vi(10)\" \"y = Vj(10)\" --in x.npy --in y.npy --out a.npy
-  genred reduce Min_ArgMin \"SqDist(x, y)\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" --in x.npy --in y.npy --out v.npy --out k.npy
-  genred reduce LogSumExp \"-SqDist(x, y)\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" --also ArgMax --in x.npy --in y.npy --out a.npy --out k.npy
-  genred reduce Sum \"Exp(-SqNorm2(x - y))\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" --in x.npy --in y.npy --out a.npy --memory 1G";
+  genred reduce Sum \"Exp(-SqNorm2(x - y))\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" \\
+      --in x.npy --in y.npy --out a.npy
+  genred reduce ArgKMin \"SqDist(x, y)\" \"a = Vi(5)\" \"x = Vi(10)\" \"y = Vj(10)\" \\
+      --in x.npy --in y.npy --out a.npy
+  genred reduce Min_ArgMin \"SqDist(x, y)\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" \\
+      --in x.npy --in y.npy --out v.npy --out k.npy
+  genred reduce LogSumExp \"-SqDist(x, y)\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" \\
+      --also ArgMax --in x.npy --in y.npy --out a.npy --out k.npy
+  genred reduce Sum \"Exp(-SqNorm2(x - y))\" \"a = Vi(1)\" \"x = Vi(3)\" \"y = Vj(3)\" \\
+      --in x.npy --in y.npy --out a.npy --memory 1G";
 
 /// Arguments of `genred reduce`.
 #[derive(clap::Args)]

@@ -27,7 +27,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 pub(crate) const EXAMPLES: &str = "\
-It fails if a result is not what the oracle allows, if an entry of the cache is rejected, or if memory grows by more than 5 % or
+It fails if a result is not what the oracle allows, if an entry of the cache is rejected, or if memory grows by more than 5 % or \
 descriptors at all after the first quarter of the time. Memory is judged if that quarter was a minute or more.
 
 Examples:

@@ -39,6 +39,14 @@ pub(super) fn numbers<T: Copy>(bytes: &[u8]) -> impl Iterator<Item = T> {
 }
 
 /// An array in a device's memory, row-major.
+///
+/// ```no_run
+/// use genred::View;
+/// use genred::device::{Device, DeviceArray};
+/// let x = DeviceArray::upload(&Device::first()?, &View::new(&[1.0, 2.0], 2, 1)?)?;
+/// assert_eq!(x.download()?, [1.0, 2.0]);
+/// # Ok::<(), genred::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct DeviceArray<T> {
     memory: Memory,
@@ -49,6 +57,13 @@ pub struct DeviceArray<T> {
 }
 
 /// Access to an array on a device: `rows` points of `dim` components of any stride.
+///
+/// ```no_run
+/// # fn show(x: &genred::device::DeviceArray<f32>) {
+/// let view: genred::device::DeviceView<'_, f32> = x.view();
+/// assert_eq!((view.rows(), view.dim()), (x.rows(), x.dim()));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct DeviceView<'a, T> {
     pub(super) address: u64,
@@ -62,6 +77,17 @@ pub struct DeviceView<'a, T> {
 }
 
 /// Write access to a row-major array on a device.
+///
+/// ```no_run
+/// # use genred::{Kernel, device::{DeviceArray, DeviceViewMut}};
+/// # fn show(kernel: &Kernel<f32>, x: &DeviceArray<f32>, a: &mut DeviceArray<f32>) -> Result<(), genred::Error> {
+/// let out: DeviceViewMut<'_, f32> = a.view_mut();
+/// // SAFETY: the default stream lives as long as the device; `a` is read by `download` only, which waits.
+/// unsafe { kernel.queue_on_device(&[x.view(), x.view()], Some(out), None, 0)? };
+/// println!("{:?}", a.download()?);
+/// # Ok::<(), genred::Error>(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct DeviceViewMut<'a, T> {
     pub(super) address: u64,
@@ -73,6 +99,13 @@ pub struct DeviceViewMut<'a, T> {
 
 impl<T: Copy + 'static> DeviceArray<T> {
     /// An array of undefined contents; all bytes are numbers.
+    ///
+    /// ```no_run
+    /// use genred::device::{Device, DeviceArray};
+    /// let a = DeviceArray::<f32>::new(&Device::first()?, 1_000, 3)?;
+    /// assert_eq!((a.rows(), a.dim()), (1_000, 3));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Device` if memory does not suffice.
@@ -87,6 +120,14 @@ impl<T: Copy + 'static> DeviceArray<T> {
 
     /// Its numbers, row after row.
     ///
+    /// ```no_run
+    /// use genred::View;
+    /// use genred::device::{Device, DeviceArray};
+    /// let x = DeviceArray::upload(&Device::first()?, &View::new(&[1.0f64; 6], 2, 3)?)?;
+    /// assert_eq!(x.download()?, [1.0; 6]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Device` if the device fails, also in work that was queued before.
     pub fn download(&self) -> Result<Vec<T>, Error> {
@@ -99,6 +140,15 @@ impl<T: Copy + 'static> DeviceArray<T> {
     }
 
     /// Access for a kernel.
+    ///
+    /// ```no_run
+    /// # use genred::{Kernel, device::DeviceArray};
+    /// # fn show(kernel: &Kernel<f32>, x: &DeviceArray<f32>, y: &DeviceArray<f32>) -> Result<(), genred::Error> {
+    /// let a = kernel.call_on_device(&[x.view(), y.view()])?;
+    /// assert_eq!(a.rows(), x.rows());
+    /// # Ok::<(), genred::Error>(())
+    /// # }
+    /// ```
     pub fn view(&self) -> DeviceView<'_, T> {
         DeviceView {
             address: self.memory.address(),
@@ -112,6 +162,17 @@ impl<T: Copy + 'static> DeviceArray<T> {
     }
 
     /// Write access for a kernel.
+    ///
+    /// ```no_run
+    /// # use genred::{Kernel, device::DeviceArray};
+    /// # fn show(kernel: &Kernel<f32>, x: &DeviceArray<f32>) -> Result<(), genred::Error> {
+    /// let mut a = DeviceArray::new(&kernel.device()?, x.rows(), kernel.dim())?;
+    /// // SAFETY: the default stream lives as long as the device; `a` is read by `download` only, which waits.
+    /// unsafe { kernel.queue_on_device(&[x.view(), x.view()], Some(a.view_mut()), None, 0)? };
+    /// assert_eq!(a.download()?.len(), x.rows() * kernel.dim());
+    /// # Ok::<(), genred::Error>(())
+    /// # }
+    /// ```
     pub fn view_mut(&mut self) -> DeviceViewMut<'_, T> {
         DeviceViewMut {
             address: self.memory.address(),
@@ -123,16 +184,34 @@ impl<T: Copy + 'static> DeviceArray<T> {
     }
 
     /// Number of rows.
+    ///
+    /// ```no_run
+    /// use genred::device::{Device, DeviceArray};
+    /// assert_eq!(DeviceArray::<f32>::new(&Device::first()?, 5, 3)?.rows(), 5);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn rows(&self) -> usize {
         self.rows
     }
 
     /// Components of a row.
+    ///
+    /// ```no_run
+    /// use genred::device::{Device, DeviceArray};
+    /// assert_eq!(DeviceArray::<f32>::new(&Device::first()?, 5, 3)?.dim(), 3);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn dim(&self) -> usize {
         self.dim
     }
 
     /// Where its memory is, for other CUDA libraries: a `CUdeviceptr` of the device's primary context.
+    ///
+    /// ```no_run
+    /// use genred::device::{Device, DeviceArray};
+    /// assert_ne!(DeviceArray::<f32>::new(&Device::first()?, 5, 3)?.address(), 0);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn address(&self) -> u64 {
         self.memory.address()
     }
@@ -140,6 +219,16 @@ impl<T: Copy + 'static> DeviceArray<T> {
 
 impl<T: Element> DeviceArray<T> {
     /// A copy of an array of the host.
+    ///
+    /// ```no_run
+    /// use genred::View;
+    /// use genred::device::{Device, DeviceArray};
+    /// let x = [1.0f32, 2.0, 3.0, 4.0];
+    /// // Any strides: the second column.
+    /// let x = DeviceArray::upload(&Device::first()?, &View::strided(&x[1..], 2, 1, 2)?)?;
+    /// assert_eq!(x.download()?, [2.0, 4.0]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Device` if memory does not suffice or the copy fails.
@@ -157,16 +246,38 @@ impl<T: Element> DeviceArray<T> {
 
 impl<'a, T> DeviceView<'a, T> {
     /// Number of rows.
+    ///
+    /// ```no_run
+    /// # fn show(x: &genred::device::DeviceArray<f32>) {
+    /// assert_eq!(x.view().rows(), x.rows());
+    /// # }
+    /// ```
     pub fn rows(&self) -> usize {
         self.rows
     }
 
     /// Components of a row.
+    ///
+    /// ```no_run
+    /// # fn show(x: &genred::device::DeviceArray<f32>) {
+    /// assert_eq!(x.view().dim(), x.dim());
+    /// # }
+    /// ```
     pub fn dim(&self) -> usize {
         self.dim
     }
 
     /// Access to memory of another owner, a slice of another CUDA library for instance: strides are in elements.
+    ///
+    /// ```no_run
+    /// use genred::device::DeviceView;
+    /// # fn show(x: &genred::device::DeviceArray<f32>) {
+    /// // Every second row.
+    /// // SAFETY: all of these elements are elements of `x`.
+    /// let some: DeviceView<'_, f32> = unsafe { DeviceView::from_raw(x.address(), x.rows() / 2, x.dim(), 2 * x.dim() as isize, 1) };
+    /// assert_eq!(some.rows(), x.rows() / 2);
+    /// # }
+    /// ```
     ///
     /// # Safety
     /// Every element must lie in memory of the device that the kernel is on, allocated in its primary context, and stay there
@@ -192,6 +303,18 @@ impl<'a, T> DeviceView<'a, T> {
 
 impl<'a, T> DeviceViewMut<'a, T> {
     /// Write access to `rows * dim` elements of another owner.
+    ///
+    /// ```no_run
+    /// use genred::device::DeviceViewMut;
+    /// # fn show(kernel: &genred::Kernel<f32>, x: genred::device::DeviceView<'_, f32>, address: u64, stream: usize) -> Result<(), genred::Error> {
+    /// // SAFETY: the caller has room for the result there, alive until `stream` has done the work.
+    /// unsafe {
+    ///     let out = DeviceViewMut::from_raw(address, x.rows(), kernel.dim());
+    ///     kernel.queue_on_device(&[x, x], Some(out), None, stream)?;
+    /// }
+    /// # Ok::<(), genred::Error>(())
+    /// # }
+    /// ```
     ///
     /// # Safety
     /// As for [`DeviceView::from_raw`]; besides nothing else may use the memory until the work of the call is done.

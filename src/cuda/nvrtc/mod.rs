@@ -30,6 +30,12 @@ functions! {
 }
 
 /// A version of a CUDA component.
+///
+/// ```
+/// use genred::device::Version;
+/// assert!(Version { major: 12, minor: 9 } < Version { major: 13, minor: 0 });
+/// assert_eq!(Version { major: 12, minor: 9 }.to_string(), "12.9");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     /// Version of the toolkit.
@@ -45,6 +51,11 @@ impl fmt::Display for Version {
 }
 
 /// The architecture of a device: its compute capability.
+///
+/// ```
+/// use genred::device::Arch;
+/// assert_eq!(Arch { major: 9, minor: 0 }.to_string(), "sm_90");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Arch {
     /// First part.
@@ -55,11 +66,21 @@ pub struct Arch {
 
 impl Arch {
     /// The architecture of a number like 90.
+    ///
+    /// ```
+    /// use genred::device::Arch;
+    /// assert_eq!(Arch::from_number(120), Arch { major: 12, minor: 0 });
+    /// ```
     pub fn from_number(number: u32) -> Arch {
         Arch { major: number / 10, minor: number % 10 }
     }
 
     /// A number like 90.
+    ///
+    /// ```
+    /// use genred::device::Arch;
+    /// assert_eq!(Arch { major: 8, minor: 6 }.number(), 86);
+    /// ```
     pub fn number(self) -> u32 {
         10 * self.major + self.minor
     }

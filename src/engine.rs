@@ -2,13 +2,14 @@
 
 use crate::alias::Category;
 use crate::cpu::artifact::Notes;
-use crate::cpu::launch::{Indices, Job, Launcher, Out, Pieces};
+use crate::cpu::launch::{Job, Launcher, Pieces};
 use crate::cpu::layout::Layout;
 use crate::cuda;
 use crate::dtype::{DType, Element, Float};
 use crate::error::{Error, ErrorKind};
 use crate::eval::{self, Matrix, Numbers, Outcome, Task};
 use crate::formula::Formula;
+use crate::launch::{Indices, Out};
 use crate::loops::build::Scheme;
 use crate::reduce::Reduction;
 use crate::view::{View, ViewMut};
@@ -100,6 +101,11 @@ impl Engine {
     }
 }
 
+/// A job as CUDA launchers take it.
+pub(crate) fn device_call<'a, T>(job: &Job<'a, T>) -> cuda::launch::Call<'a, T> {
+    cuda::launch::Call { inputs: job.inputs, rows: job.rows, columns: job.columns }
+}
+
 /// A call on CUDA devices.
 fn on_device<T: Element>(
     launcher: &cuda::Launcher,
@@ -110,12 +116,7 @@ fn on_device<T: Element>(
         let message = "the CUDA engine computes all pairs, not blocks of them";
         return Err(Error::new(ErrorKind::Device, message).help("a CPU engine does: backend `cpu`"));
     }
-    let indices = out.indices.map(|indices| match indices {
-        Indices::Exact(view) => cuda::launch::Indices::Exact(view),
-        Indices::InDtype(view) => cuda::launch::Indices::InDtype(view),
-    });
-    let call = cuda::launch::Call { inputs: job.inputs, rows: job.rows, columns: job.columns };
-    launcher.run(&call, cuda::launch::Out { values: out.values, indices })
+    launcher.run(&device_call(job), out)
 }
 
 /// A call on the oracle.

@@ -15,11 +15,12 @@
 use crate::array::Array;
 use crate::cache::{Cache, Origin};
 use crate::compile::{self, Choice};
-use crate::cpu::launch::{Indices, Job, Out, Selection, Threads};
+use crate::cpu::launch::{Job, Selection, Threads};
 use crate::dtype::Element;
 use crate::engine::{Compiled, Plan};
 use crate::error::{Error, ErrorKind};
 use crate::genred::Pool;
+use crate::launch::{Indices, Out};
 use crate::ranges::Ranges;
 use crate::reduce::{Outputs, Reduction};
 use crate::schedule::{self, Lanes};
@@ -413,11 +414,7 @@ impl<T: Element> Kernel<T> {
         if let Over::Blocks(ranges) = over {
             return self.run_blocks(args, shape, ranges, out);
         }
-        let compiled = match self.device_for(shape) {
-            Ok((compiled, _)) => compiled,
-            Err(_) => self.compiled_for(shape)?,
-        };
-        compiled.engine.run(&self.inner.plan, &self.job(args, shape, 0), out)
+        self.chosen_for(shape)?.engine.run(&self.inner.plan, &self.job(args, shape, 0), out)
     }
 
     /// A call over columns of which the first has number `first` in the whole reduction.
@@ -447,6 +444,14 @@ impl<T: Element> Kernel<T> {
 
     pub(crate) fn plan(&self) -> &Plan {
         &self.inner.plan
+    }
+
+    /// The code that a call of a shape runs on: of a device where back end `auto` takes one.
+    pub(crate) fn chosen_for(&self, shape: Shape) -> Result<&Compiled, Error> {
+        match self.device_for(shape) {
+            Ok((compiled, _)) => Ok(compiled),
+            Err(_) => self.compiled_for(shape),
+        }
     }
 
     /// The code for calls of a shape.

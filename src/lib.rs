@@ -127,9 +127,11 @@ pub mod generic;
 pub mod genred;
 pub mod gradient;
 pub mod kernel;
+mod launch;
 #[cfg(feature = "mpi")]
 pub mod mpi;
 pub mod npy;
+
 pub mod partial;
 pub mod ranges;
 pub mod several;
@@ -152,7 +154,7 @@ pub use ranges::{RangeArrays, Ranged, RangedGradient, Ranges};
 pub use reduce::{Accumulate, Reduction};
 pub use several::{Reduced, Several};
 pub use solve::{KernelSolve, Preconditioner, Solution};
-pub use stream::{Cancel, Chunks, Pieces, Progress, Sink, Source, Stream};
+pub use stream::{Cancel, Chunks, Pieces, Progress, Sink, Sinks, Source, Stream};
 pub use view::{View, ViewMut};
 
 /// The README's example, compiled and run.

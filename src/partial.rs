@@ -19,11 +19,12 @@
 mod bytes;
 
 use crate::array::Array;
-use crate::cpu::launch::{Indices, Out, Partial as Accumulators};
+use crate::cpu::launch::Partial as Accumulators;
 use crate::dtype::Element;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::{Kernel, Shape};
+use crate::launch::{Indices, Out};
 use crate::reduce::Outputs;
 use crate::view::{View, ViewMut};
 use std::marker::PhantomData;

@@ -11,13 +11,14 @@
 //! ```
 
 use crate::array::Array;
-use crate::cpu::launch::{Indices, Out};
 use crate::dtype::Element;
 use crate::error::Error;
 use crate::genred::Genred;
 use crate::kernel::{Kernel, Over, Stage, Stats, allocate};
+use crate::launch::{Indices, Out};
 use crate::reduce::{Accumulate, Family, Outputs, Reduction, parts};
 use crate::view::{View, ViewMut};
+use std::borrow::Cow;
 
 /// The result of one reduction of [`several`](Several).
 ///
@@ -86,19 +87,45 @@ impl<T> Reduced<T> {
 #[derive(Clone, Debug)]
 pub struct Several<T> {
     /// Computes [`parts`]; their results stand beside each other.
-    kernel: Kernel<T>,
-    places: Vec<Place>,
+    pub(crate) kernel: Kernel<T>,
+    pub(crate) places: Vec<Place>,
 }
 
 /// Where the result of a reduction is.
 #[derive(Clone, Copy, Debug)]
-struct Place {
-    reduction: Reduction,
+pub(crate) struct Place {
+    pub(crate) reduction: Reduction,
     /// Columns of its result.
-    dim: usize,
+    pub(crate) dim: usize,
     /// The first of them among the values, and among the indices.
-    values: usize,
-    indices: usize,
+    pub(crate) values: usize,
+    pub(crate) indices: usize,
+}
+
+/// Columns of the values and of the indices of everything that a kernel computes in one pass.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Widths {
+    pub(crate) values: usize,
+    pub(crate) indices: usize,
+}
+
+impl Widths {
+    pub(crate) fn of<T: Element>(kernel: &Kernel<T>) -> Widths {
+        let plan = kernel.plan();
+        let selected = plan.parts().filter(|part| part.family() == Family::Selection);
+        Widths {
+            values: plan.parts().map(|part| plan.dim_of(part)).sum(),
+            indices: selected.map(|part| plan.dim_of(part)).sum(),
+        }
+    }
+}
+
+impl<T: Element> From<Kernel<T>> for Several<T> {
+    /// One reduction where several are expected.
+    fn from(kernel: Kernel<T>) -> Several<T> {
+        let places = vec![Place::only(&kernel)];
+        Several { kernel, places }
+    }
 }
 
 impl<T: Element> Genred<T> {
@@ -158,6 +185,11 @@ impl<T: Element> Genred<T> {
 }
 
 impl Place {
+    /// The result of a kernel of one reduction.
+    pub(crate) fn only<T: Element>(kernel: &Kernel<T>) -> Place {
+        Place { reduction: kernel.reduction(), dim: kernel.dim(), values: 0, indices: 0 }
+    }
+
     fn of<T: Element>(reduction: Reduction, parts: &[Reduction], kernel: &Kernel<T>) -> Place {
         let plan = kernel.plan();
         let selects = |part: &Reduction| part.family() == Family::Selection;
@@ -192,21 +224,34 @@ impl<T: Element> Several<T> {
     /// `Shape` if arguments do not fit the aliases, naming them.
     pub fn call(&self, args: &[View<'_, T>]) -> Result<Vec<Reduced<T>>, Error> {
         let shape = self.kernel.check(args)?;
-        let plan = self.kernel.plan();
-        let all: usize = plan.parts().map(|part| plan.dim_of(part)).sum();
-        let selected = plan.parts().filter(|part| part.family() == Family::Selection);
-        let selected: usize = selected.map(|part| plan.dim_of(part)).sum();
-        let (mut values, mut indices) =
-            (allocate(shape.rows, all)?, allocate(shape.rows, selected)?);
-        let exact = match selected {
+        self.results(shape.rows, |out| self.kernel.run(args, shape, Over::All, out))
+    }
+
+    /// The results of so many rows, which `compute` writes beside each other.
+    pub(crate) fn results(
+        &self,
+        rows: usize,
+        compute: impl FnOnce(Out<'_, T>) -> Result<(), Error>,
+    ) -> Result<Vec<Reduced<T>>, Error> {
+        let all = Widths::of(&self.kernel);
+        let (mut values, mut indices) = (allocate(rows, all.values)?, allocate(rows, all.indices)?);
+        let exact = match all.indices {
             0 => None,
-            _ => Some(Indices::Exact(ViewMut::new(&mut indices, shape.rows, selected)?)),
+            _ => Some(Indices::Exact(ViewMut::new(&mut indices, rows, all.indices)?)),
         };
-        let out = Out { values: Some(ViewMut::new(&mut values, shape.rows, all)?), indices: exact };
-        self.kernel.run(args, shape, Over::All, out)?;
+        compute(Out {
+            values: Some(ViewMut::new(&mut values, rows, all.values)?),
+            indices: exact,
+        })?;
         let result = |place: &Place| {
-            let values = || cut(&values, shape.rows, all, place.values, place.dim);
-            let indices = || cut(&indices, shape.rows, selected, place.indices, place.dim);
+            let values = || {
+                let kept = cut(&values, all.values, place.values, place.dim);
+                Array::from_vec(rows, place.dim, kept.into_owned())
+            };
+            let indices = || {
+                let kept = cut(&indices, all.indices, place.indices, place.dim);
+                Array::from_vec(rows, place.dim, kept.into_owned())
+            };
             Ok(match place.reduction.outputs() {
                 Outputs::Values => Reduced::Values(values()?),
                 Outputs::Indices => Reduced::Indices(indices()?),
@@ -227,6 +272,19 @@ impl<T: Element> Several<T> {
     /// ```
     pub fn reductions(&self) -> impl Iterator<Item = Reduction> {
         self.places.iter().map(|place| place.reduction)
+    }
+
+    /// Columns of each result, in the same order.
+    ///
+    /// ```
+    /// # use genred::{Genred, Reduction};
+    /// let both = Genred::<f64>::sum("x * y").output("a = Vi(2)").aliases(["x = Vi(2)", "y = Vj(2)"])
+    ///     .compile_with(&[Reduction::KMin(3)])?;
+    /// assert!(both.dims().eq([2, 6]));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    pub fn dims(&self) -> impl Iterator<Item = usize> {
+        self.places.iter().map(|place| place.dim)
     }
 
     /// As [`Kernel::shape`].
@@ -289,14 +347,10 @@ impl<T: Element> Several<T> {
     }
 }
 
-/// Some columns of an array of `all` columns. Those of a selection that keeps more than is asked for begin with what is.
-fn cut<V: Copy>(
-    data: &[V],
-    rows: usize,
-    all: usize,
-    first: usize,
-    dim: usize,
-) -> Result<Array<V>, Error> {
-    let kept = (0..rows).flat_map(|row| &data[row * all + first..][..dim]).copied().collect();
-    Array::from_vec(rows, dim, kept)
+/// Some columns of rows of `all` columns. Those of a selection that keeps more than is asked for begin with what is.
+pub(crate) fn cut<V: Copy>(data: &[V], all: usize, first: usize, dim: usize) -> Cow<'_, [V]> {
+    if dim == all {
+        return Cow::Borrowed(data);
+    }
+    data.chunks_exact(all.max(1)).flat_map(|row| &row[first..][..dim]).copied().collect()
 }

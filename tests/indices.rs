@@ -290,6 +290,73 @@ fn indices_are_exact_up_to_the_limit_and_refused_beyond() {
     assert!(kept.call(&args).is_err(), "conditions are as exact");
 }
 
+/// Rows and columns that come in pieces have their numbers in the whole, and tiles are left out by these.
+#[test]
+fn streams_number_the_points_of_the_whole() {
+    let (m, n) = (900, 9_500);
+    let band = "(IndexJ - 9*IndexI < 40) * (9*IndexI - IndexJ < 300)";
+    let in_band = |i: usize, j: usize| j < 9 * i + 40 && 9 * i < j + 300;
+    let points_of = |m, n| (points::<f32>(m, 10), points::<f32>(n, 11), [kept::G as f32]);
+    let (x, y, g) = points_of(m, n);
+    let args = [View::new(&x, m, 2).unwrap(), View::new(&y, n, 2).unwrap(), View::vector(&g)];
+    let exact = Points { x: &points::<f64>(m, 10), y: &points::<f64>(n, 11) };
+    let bits =
+        |array: &Array<f32>| -> Vec<u32> { array.as_slice().iter().map(|v| v.to_bits()).collect() };
+    for rows in [Category::I, Category::J] {
+        for reduction in REDUCTIONS {
+            let kernel = genred::<f32>(reduction, rows, &[band]).compile().unwrap();
+            let stream = || kernel.stream().input(args[0]).input(args[1]).input(args[2]);
+            let least = stream().least_budget().unwrap();
+            let stream = || stream().memory_budget(least);
+            let (pieces, (rows_of, columns_of)) =
+                (stream().pieces().unwrap(), kernel.shape(&args).unwrap());
+            assert!(
+                pieces.rows() < rows_of && (rows == Category::J || pieces.columns() < columns_of),
+                "{pieces:?}"
+            );
+            let place = format!("{reduction:?} {rows:?} in pieces");
+            let found = if reduction.family() == genred::reduce::Family::Selection {
+                let (mut values, mut indices) = (Vec::new(), Vec::new());
+                stream().call_both_into(&mut values, &mut indices).unwrap();
+                let dim = kernel.dim();
+                let values = Array::from_vec(rows_of, dim, values).unwrap();
+                let indices = Array::from_vec(rows_of, dim, indices).unwrap();
+                let (whole, at) = kernel.call_both(&args).unwrap();
+                assert_eq!((bits(&values), &indices), (bits(&whole), &at), "{place}");
+                (values, Some(indices))
+            } else {
+                let values = stream().call().unwrap();
+                assert_eq!(bits(&values), bits(&kernel.call(&args).unwrap()), "{place}");
+                (values, None)
+            };
+            exact.check((reduction, rows), &found, in_band, &place);
+        }
+        // Numbers as values, and a condition under which most pieces hold nothing.
+        for (formula, condition) in [
+            ("x[0] * IndexJ + y[1] * IndexI", "IndexI < IndexJ"),
+            ("IndexI * IndexJ", "IndexJ < 5"),
+            ("IndexI - 2*IndexJ", "IndexI >= 850"),
+        ] {
+            let vector = if rows == Category::I { "a = Vi(1)" } else { "a = Vj(1)" };
+            let sum = Genred::<f32>::sum(formula).output(vector).aliases(ALIASES);
+            let kernel = sum.keep(condition).compile().unwrap();
+            let stream = || kernel.stream().input(args[0]).input(args[1]).input(args[2]);
+            let least = stream().least_budget().unwrap();
+            let found = stream().memory_budget(least).call().unwrap();
+            let whole = kernel.call(&args).unwrap();
+            assert_eq!(bits(&found), bits(&whole), "{formula} for {condition}");
+            assert!(whole.as_slice().iter().any(|value| *value != 0.0), "{formula}");
+        }
+    }
+    // Too large to count exactly is refused as in memory.
+    let count =
+        Genred::<f32>::sum("IndexI + IndexJ + 16777200 > 0").output("a = Vi(1)").aliases(ALIASES);
+    let kernel = count.compile().unwrap();
+    let call = kernel.stream().input(args[0]).input(args[1]).input(args[2]);
+    let (streamed, whole) = (call.call().unwrap_err(), kernel.call(&args).unwrap_err());
+    assert_eq!(streamed.to_string(), whole.to_string());
+}
+
 #[test]
 fn pieces_and_derivatives_keep_what_the_call_keeps() {
     let (m, n) = (40, 9_000);

@@ -5,7 +5,7 @@
 use genred::cache::{Cache, Mode, Options};
 use genred::{
     Accumulate, Array, Backend, Element, ErrorKind, Genred, Origin, Reduced, Reduction, Several,
-    Stage, View,
+    Sinks, Stage, View,
 };
 use rayon::ThreadPoolBuilder;
 use std::sync::Arc;
@@ -245,6 +245,50 @@ fn results_are_those_of_an_obvious_loop() {
             }
         }
     }
+}
+
+#[test]
+fn streams_have_the_bits_of_one_call() {
+    for (m, n) in [(600, 9_003), (3, 30_001), (33, 0), (0, 33)] {
+        let points = Points::<f32>::new(m, n);
+        let args = points.views(m, n);
+        for case in cases() {
+            let several = case.several::<f32>(Backend::Cpu).unwrap();
+            let stream = || args.iter().fold(several.stream(), |stream, arg| stream.input(*arg));
+            let what = format!("{:?} of {}, {m} x {n}", case.reductions, case.formula);
+            let least = stream().least_budget().unwrap();
+            let pieces = stream().memory_budget(least).pieces().unwrap();
+            if n > 9_000 {
+                assert!(pieces.columns() < n && pieces.rows() < m.max(4), "{what}: {pieces:?}");
+            }
+            let whole = several.call(&args).unwrap();
+            for budget in [least, 2 * least] {
+                let found = stream().memory_budget(budget).call().unwrap();
+                assert_eq!(found.len(), whole.len());
+                for (found, whole) in found.iter().zip(&whole) {
+                    assert_same(found, whole, &what);
+                }
+            }
+            let error = stream().memory_budget(least - 1).call().unwrap_err();
+            assert!(error.is_limit(), "{what}: {error}");
+        }
+    }
+    // Sinks of another kind, too few, one that fails.
+    let points = Points::<f64>::new(40, 50);
+    let args = points.views(40, 50);
+    let case = case("-SqDist(x, y)", &[LogSumExp, ArgMax]);
+    let several = case.several::<f64>(Backend::Cpu).unwrap();
+    let stream = || args.iter().fold(several.stream(), |stream, arg| stream.input(*arg));
+    let (mut values, mut more) = (Vec::new(), Vec::new());
+    let (mut values, mut more) = (&mut values, &mut more);
+    let wrong = vec![Sinks::Values(&mut values), Sinks::Values(&mut more)];
+    let text = stream().call_into(wrong).unwrap_err().to_string();
+    assert!(text.contains("`LogSumExp`, `ArgMax` give [Values, Indices]"), "{text}");
+    assert!(stream().call_into(vec![Sinks::Values(&mut values)]).is_err());
+    let mut full = |_: &[i64]| Err(std::io::Error::other("no room"));
+    let sinks = vec![Sinks::Values(&mut values), Sinks::Indices(&mut full)];
+    let text = stream().call_into(sinks).unwrap_err().to_string();
+    assert!(text.contains("cannot be written: no room"), "{text}");
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! What the launcher must know of a CUBIN: its arguments and the memory it works in.
 
-use super::source;
 use super::tiling::{Kept, Tiling};
 use crate::dtype::{DType, Float};
 use crate::loops::build::Lowered;
@@ -49,7 +48,7 @@ impl Layout {
         tiling: Tiling,
         kept: Option<Kept>,
         stored: DType,
-        parts: u32,
+        (parts, partial): (u32, u64),
     ) -> Layout {
         let program = &lowered.program;
         let inputs = lowered.inputs.iter().map(|input| {
@@ -58,7 +57,6 @@ impl Layout {
                 Input { space: array.space, dim: array.len }
             })
         });
-        let partial = source::partial_slots(program, kept);
         Layout {
             float: program.float,
             stored,

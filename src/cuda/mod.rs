@@ -136,9 +136,9 @@ impl Request {
         }
         verify(&lowered.program).map_err(|defect| refused(defect.to_string()))?;
         let (family, kept) = (self.reduction.family(), self.kept());
-        let (source, parts) =
+        let (source, parts, partial) =
             source::emit(lowered, &tiling, family, kept, self.stored).map_err(refused)?;
-        let layout = Layout::of(lowered, tiling, kept, self.stored, parts);
+        let layout = Layout::of(lowered, tiling, kept, self.stored, (parts, partial));
         Ok(Emitted { source, layout, options: self.options() })
     }
 }

@@ -3,9 +3,9 @@
 use super::{Kernel, Over, Shape, allocate};
 use crate::alias::Category;
 use crate::batch::{BatchArray, BatchView, places};
-use crate::cpu::launch::{Indices, Out};
 use crate::dtype::Element;
 use crate::error::Error;
+use crate::launch::{Indices, Out};
 use crate::reduce::Outputs;
 use crate::view::{View, ViewMut};
 use rayon::prelude::*;

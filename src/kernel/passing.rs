@@ -1,10 +1,12 @@
 //! A call whose columns pass by in pieces: what [`Stream`](crate::Stream) and calls over MPI stand on.
 
 use super::{Kernel, Shape};
-use crate::cpu::launch::{Job, Needs, Out, Waiting};
+use crate::cpu::launch::{Job, Waiting};
+use crate::cuda;
 use crate::dtype::Element;
-use crate::engine::{Compiled, Engine};
+use crate::engine::{Compiled, Engine, device_call};
 use crate::error::Error;
+use crate::launch::{Needs, Out};
 use crate::view::View;
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
@@ -23,63 +25,92 @@ pub(crate) struct Passing<'k, T> {
 enum Accumulators {
     F32(Waiting<f32>),
     F64(Waiting<f64>),
+    Cuda(cuda::launch::Waiting),
 }
 
 impl<T: Element> Kernel<T> {
-    /// Bytes that a call of a shape takes besides its arrays.
+    /// Bytes that a call of a shape in pieces takes besides its arrays.
     pub(crate) fn needs(&self, shape: Shape) -> Result<Needs, Error> {
-        let threads = self.job(&[], shape, 0).threads.count();
-        match &self.compiled_for(shape)?.engine {
-            Engine::F32(launcher) => Ok(launcher.needs(shape.columns, self.selection(), threads)),
-            Engine::F64(launcher) => Ok(launcher.needs(shape.columns, self.selection(), threads)),
-            engine => Err(engine.layout().expect_err("it has no layout")),
+        let job = self.job(&[], shape, 0);
+        match &self.chosen_for(shape)?.engine {
+            Engine::F32(launcher) => Ok(launcher.needs(&job)),
+            Engine::F64(launcher) => Ok(launcher.needs(&job)),
+            Engine::Cuda(launcher) => launcher.needs(shape.rows, shape.columns),
+            Engine::Eval => Err(no_pieces()),
         }
     }
 }
 
+fn no_pieces() -> Error {
+    Engine::Eval.layout().expect_err("the interpreter has no layout")
+}
+
 impl<'k, T: Element> Passing<'k, T> {
-    /// For rows of a reduction of a shape; rows are given by [`begin`](Passing::begin).
-    pub(crate) fn new(kernel: &'k Kernel<T>, shape: Shape) -> Result<Passing<'k, T>, Error> {
-        let compiled = kernel.compiled_for(shape)?;
+    /// For rows of a reduction of a shape by some code of the kernel's; rows are given by [`begin`](Passing::begin).
+    pub(crate) fn new(
+        kernel: &'k Kernel<T>,
+        compiled: &'k Compiled,
+        shape: Shape,
+    ) -> Result<Passing<'k, T>, Error> {
+        let Shape { rows, columns } = shape;
         let waiting = match &compiled.engine {
             Engine::F32(_) => Accumulators::F32(Waiting::default()),
             Engine::F64(_) => Accumulators::F64(Waiting::default()),
-            engine => return Err(engine.layout().expect_err("it has no layout")),
+            Engine::Cuda(launcher) => Accumulators::Cuda(launcher.waiting(rows, columns)),
+            Engine::Eval => return Err(no_pieces()),
         };
-        let passing = Passing { kernel, compiled, columns: shape.columns, rows: 0..0, waiting };
+        let passing = Passing { kernel, compiled, columns, rows: 0..0, waiting };
         // What earlier calls left is in no budget.
         passing.release();
         Ok(passing)
     }
 
     /// Begin with other rows, given by their numbers in the whole reduction.
-    pub(crate) fn begin(&mut self, rows: Range<usize>) {
+    ///
+    /// # Errors
+    /// `Device` if a device fails; CPU engines do not.
+    pub(crate) fn begin(&mut self, rows: Range<usize>) -> Result<(), Error> {
         self.rows = rows;
         let job = job(self.kernel, &self.rows, &[], 0..0);
         match (&self.compiled.engine, &mut self.waiting) {
             (Engine::F32(launcher), Accumulators::F32(waiting)) => launcher.begin(&job, waiting),
             (Engine::F64(launcher), Accumulators::F64(waiting)) => launcher.begin(&job, waiting),
+            (Engine::Cuda(launcher), Accumulators::Cuda(waiting)) => {
+                return launcher.begin(job.rows, waiting);
+            }
             _ => unreachable!("accumulators are of the engine's type"),
         }
+        Ok(())
     }
 
-    /// Accumulate the columns that follow those seen; `args` hold them and the rows. Ends early once `cancel` is set.
+    /// Accumulate the columns that follow those seen; `args` hold them and the rows. Ends early once `cancel` is set; a device may
+    /// still be at work on the last piece.
+    ///
+    /// # Errors
+    /// As [`begin`](Passing::begin).
     pub(crate) fn more(
         &mut self,
         args: &[View<'_, T>],
         columns: Range<usize>,
         cancel: Option<&AtomicBool>,
-    ) {
+    ) -> Result<(), Error> {
         let job = Job { cancel, ..job(self.kernel, &self.rows, args, columns) };
         match (&self.compiled.engine, &mut self.waiting) {
             (Engine::F32(launcher), Accumulators::F32(waiting)) => launcher.more(&job, waiting),
             (Engine::F64(launcher), Accumulators::F64(waiting)) => launcher.more(&job, waiting),
+            (Engine::Cuda(launcher), Accumulators::Cuda(waiting)) => {
+                return launcher.more(&device_call(&job), job.first, waiting);
+            }
             _ => unreachable!("accumulators are of the engine's type"),
         }
+        Ok(())
     }
 
     /// Results of the rows, which have seen all columns; `args` hold the rows, and any columns.
-    pub(crate) fn finish(&mut self, args: &[View<'_, T>], out: Out<'_, T>) {
+    ///
+    /// # Errors
+    /// As [`begin`](Passing::begin).
+    pub(crate) fn finish(&mut self, args: &[View<'_, T>], out: Out<'_, T>) -> Result<(), Error> {
         let job = job(self.kernel, &self.rows, args, 0..self.columns);
         match (&self.compiled.engine, &mut self.waiting) {
             (Engine::F32(launcher), Accumulators::F32(waiting)) => {
@@ -88,8 +119,12 @@ impl<'k, T: Element> Passing<'k, T> {
             (Engine::F64(launcher), Accumulators::F64(waiting)) => {
                 launcher.finish_waiting(&job, waiting, out);
             }
+            (Engine::Cuda(launcher), Accumulators::Cuda(waiting)) => {
+                return launcher.finish_waiting(&device_call(&job), waiting, out);
+            }
             _ => unreachable!("accumulators are of the engine's type"),
         }
+        Ok(())
     }
 }
 
@@ -110,7 +145,8 @@ impl<T> Passing<'_, T> {
         match &self.compiled.engine {
             Engine::F32(launcher) => launcher.release(),
             Engine::F64(launcher) => launcher.release(),
-            _ => {}
+            Engine::Cuda(launcher) => launcher.release(),
+            Engine::Eval => {}
         }
     }
 }

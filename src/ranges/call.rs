@@ -2,11 +2,12 @@
 
 use super::{Half, Ranges};
 use crate::array::Array;
-use crate::cpu::launch::{Job, Out, Pieces};
+use crate::cpu::launch::{Job, Pieces};
 use crate::dtype::Element;
 use crate::error::Error;
 use crate::gradient::Gradient;
 use crate::kernel::{Kernel, Over, Shape};
+use crate::launch::Out;
 use crate::view::{View, ViewMut};
 use std::ops::Range;
 

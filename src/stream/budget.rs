@@ -2,14 +2,12 @@
 
 use super::source::Source;
 use crate::alias::Category;
-use crate::cpu::launch::Needs;
 use crate::dtype::Element;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::{Kernel, Shape};
+use crate::launch::Needs;
+use crate::several::Widths;
 
-/// Most rows of a pass: so few that a tile of columns against them takes some tenths of a second, so many that reading the columns
-/// once more for the next rows takes none of it.
-const ROWS: usize = 1 << 18;
 /// Most bytes of packed columns: more would leave the caches for nothing (as `PANEL_BYTES` of the launcher).
 const PACKED: usize = 16 << 20;
 /// The part of a budget that columns may have where rows could use it as well.
@@ -114,7 +112,11 @@ impl Division {
                 category => read[usize::from(category != kernel.plan().rows)] += bytes,
             }
         }
-        let row = read[0] + needs.row + kernel.dim() * (size_of::<T>() + size_of::<i64>());
+        let all = Widths::of(kernel);
+        let results = all.values * size_of::<T>() + all.indices * size_of::<i64>();
+        // Results that stand beside each other are copied apart.
+        let copies = if kernel.plan().beside.is_empty() { 1 } else { 2 };
+        let row = read[0] + needs.row + copies * results;
         Ok(Division { shape, needs, row, column: read[1] + needs.column })
     }
 
@@ -147,7 +149,14 @@ impl Division {
             );
             return Err(Error::new(ErrorKind::Limit, message));
         }
-        let Needs { fixed, group_rows, tile, .. } = self.needs;
+        let Needs { fixed, group_rows, tile, most_rows, limit, .. } = self.needs;
+        if limit < least {
+            let message = format!(
+                "out of device memory: this reduction needs at least {least} bytes, of host and device together, and calls may take {limit} of the device"
+            );
+            return Err(Error::new(ErrorKind::Device, message));
+        }
+        let budget = budget.min(limit);
         let rest = budget - fixed;
         let free = rest - rows * self.row;
         let share = (rest / COLUMNS_PART).min(free).min(PACKED / self.needs.column * self.column);
@@ -155,7 +164,7 @@ impl Division {
         let columns = if columns < tile { columns } else { tiles * tile };
         let columns = columns.min(self.shape.columns.next_multiple_of(tile));
         let fitting = (rest - columns.min(self.shape.columns) * self.column) / self.row.max(1);
-        let most = (fitting / group_rows * group_rows).clamp(rows, ROWS.max(group_rows));
+        let most = (fitting / group_rows * group_rows).clamp(rows, most_rows.max(group_rows));
         // Passes of about equal size.
         let passes = self.shape.rows.div_ceil(most.max(1)).max(1);
         let even = self.shape.rows.div_ceil(passes).next_multiple_of(group_rows);

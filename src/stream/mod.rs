@@ -2,7 +2,8 @@
 //!
 //! The accumulators of some rows stay in memory while all columns pass by, a piece at a time; then their results go to a [`Sink`], and the
 //! next rows follow. Pieces of columns begin and end at tiles, and the tree in which tiles are merged depends on tile numbers only, so the
-//! result has the bits of a call on the whole arrays, whatever the budget.
+//! result has the bits of a call on the whole arrays, whatever the budget. On CUDA devices accumulators wait in device memory, and what a
+//! block of threads sees depends on the shape of the whole reduction only: the bits are those of the call on devices.
 //!
 //! ```
 //! use genred::{Chunks, View, generic_sum};
@@ -23,7 +24,7 @@ mod source;
 
 pub use budget::Pieces;
 pub use cancel::{Cancel, Progress};
-pub use sink::Sink;
+pub use sink::{Sink, Sinks};
 pub use source::{Chunks, Source};
 
 use crate::array::Array;
@@ -32,8 +33,10 @@ use crate::error::Error;
 use crate::kernel::Kernel;
 use crate::limits;
 use crate::reduce::Outputs;
+use crate::several::{Place, Reduced, Several};
 use run::{Run, Wanted};
 use std::fmt;
+use std::marker::PhantomData;
 
 /// A call on [`Source`]s: what is read, how much memory that may take, where results go.
 ///
@@ -51,15 +54,19 @@ use std::fmt;
 /// assert_eq!(a, kde.call(&[x, View::new(&y, 20_000, 3)?])?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Stream<'a, T> {
+///
+/// [`Several::stream`] makes one of several reductions, which it has as `K`.
+pub struct Stream<'a, T, K = Kernel<T>> {
     kernel: &'a Kernel<T>,
+    places: Vec<Place>,
     inputs: Vec<Box<dyn Source<T> + 'a>>,
     budget: usize,
     progress: Option<Box<dyn FnMut(Progress) + 'a>>,
     cancel: Cancel,
+    of: PhantomData<fn(K)>,
 }
 
-impl<T> fmt::Debug for Stream<'_, T> {
+impl<T, K> fmt::Debug for Stream<'_, T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Stream");
         shown.field("inputs", &self.inputs.len()).field("budget", &self.budget);
@@ -79,17 +86,43 @@ impl<T: Element> Kernel<T> {
     /// # Ok::<(), genred::Error>(())
     /// ```
     pub fn stream(&self) -> Stream<'_, T> {
+        Stream::new(self, vec![Place::only(self)])
+    }
+}
+
+impl<T: Element> Several<T> {
+    /// Begin a call on arrays that are read in pieces: of all reductions, in one pass.
+    ///
+    /// ```
+    /// use genred::{Chunks, Genred, Reduced, Reduction, View};
+    /// let both = Genred::<f64>::logsumexp("-SqDist(x, y)")
+    ///     .output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"])
+    ///     .compile_with(&[Reduction::ArgMax])?;
+    /// let x = [0.0, 5.0];
+    /// let y = Chunks::new(3_000, 1, || (0..3).map(|k| Ok(vec![f64::from(k); 1_000])));
+    /// let results = both.stream().input(View::new(&x, 2, 1)?).input(y).call()?;
+    /// let [Reduced::Values(_), Reduced::Indices(nearest)] = &results[..] else { unreachable!() };
+    /// assert_eq!(nearest.as_slice(), [0, 2_000]);
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    pub fn stream(&self) -> Stream<'_, T, Several<T>> {
+        Stream::new(&self.kernel, self.places.clone())
+    }
+}
+
+impl<'a, T: Element, K> Stream<'a, T, K> {
+    fn new(kernel: &'a Kernel<T>, places: Vec<Place>) -> Stream<'a, T, K> {
         Stream {
-            kernel: self,
+            kernel,
+            places,
             inputs: Vec::new(),
             budget: limits::STREAM_BYTES,
             progress: None,
             cancel: Cancel::new(),
+            of: PhantomData,
         }
     }
-}
 
-impl<'a, T: Element> Stream<'a, T> {
     /// The next argument, in the order of the aliases.
     ///
     /// ```
@@ -105,9 +138,10 @@ impl<'a, T: Element> Stream<'a, T> {
         self
     }
 
-    /// Bytes that arrays, packed columns, accumulators and results may take together; 1 GiB if nothing is said.
+    /// Bytes that arrays, packed columns, accumulators and results may take together, on devices too; 1 GiB if nothing is said.
     ///
-    /// Sources that lie in memory anyway do not count, nor does the array that [`call`](Stream::call) returns.
+    /// Sources that lie in memory anyway do not count, nor does the array that [`call`](Stream::call) returns. A kernel for devices keeps
+    /// also to [`Genred::device_memory`](crate::Genred::device_memory), or to most of what is free there.
     ///
     /// ```
     /// use genred::{ErrorKind, View, generic_sum};
@@ -123,7 +157,8 @@ impl<'a, T: Element> Stream<'a, T> {
         self
     }
 
-    /// Say now and then how far it is, on the calling thread: several times a second if tiles are that fast.
+    /// Say now and then how far it is, on the calling thread: several times a second if tiles are that fast. A device may still be at
+    /// work on the last piece that is told.
     ///
     /// ```
     /// use genred::{View, generic_sum};
@@ -187,7 +222,7 @@ impl<'a, T: Element> Stream<'a, T> {
     /// ```
     ///
     /// # Errors
-    /// `Shape` if arguments do not fit the aliases; `Device` for the interpreter, which cannot work in pieces.
+    /// `Shape` if arguments do not fit the aliases; `Device` for the interpreter, which cannot work in pieces, and if a device fails.
     pub fn least_budget(&self) -> Result<usize, Error> {
         Run::least(self.kernel, &self.inputs)
     }
@@ -205,11 +240,23 @@ impl<'a, T: Element> Stream<'a, T> {
     /// ```
     ///
     /// # Errors
-    /// As for [`least_budget`](Stream::least_budget), and `Limit` if the budget is too small.
+    /// As for [`least_budget`](Stream::least_budget), and `Limit` if the budget is too small, or `Device` if the device's memory is.
     pub fn pieces(&self) -> Result<Pieces, Error> {
         Run::divided(self.kernel, &self.inputs, self.budget)
     }
 
+    fn run(self, wanted: Wanted<'_, T>) -> Result<(), Error> {
+        let Stream { kernel, inputs, budget, progress, cancel, .. } = self;
+        Run::new(kernel, inputs, budget)?.until_done(wanted, progress, &cancel)
+    }
+
+    fn run_into(self, sinks: Vec<Sinks<'_, T>>) -> Result<(), Error> {
+        let wanted = Wanted { places: self.places.clone(), sinks, in_dtype: false };
+        self.run(wanted)
+    }
+}
+
+impl<T: Element> Stream<'_, T> {
     /// The result, as [`Kernel::call`] gives it.
     ///
     /// ```
@@ -265,15 +312,12 @@ impl<'a, T: Element> Stream<'a, T> {
     ///
     /// # Errors
     /// `Shape` if arguments do not fit the aliases, naming them; `Range` if the dtype cannot hold every index exactly; `Limit` if the budget
-    /// is too small, naming the least that will do; `Device` for the interpreter, which cannot work in pieces; `Io` if a source cannot be
-    /// read or the sink cannot be written; `Cancelled`.
+    /// is too small, naming the least that will do; `Device` for the interpreter, which cannot work in pieces, and if a device fails or has
+    /// too little memory; `Io` if a source cannot be read or the sink cannot be written; `Cancelled`.
     pub fn call_into(self, mut sink: impl Sink<T>) -> Result<(), Error> {
-        let wanted = if self.kernel.reduction().outputs() == Outputs::Indices {
-            Wanted::InDtype(&mut sink)
-        } else {
-            Wanted::Values(&mut sink)
-        };
-        self.run(wanted)
+        let in_dtype = self.kernel.reduction().outputs() == Outputs::Indices;
+        let (places, sinks) = (self.places.clone(), vec![Sinks::Values(&mut sink)]);
+        self.run(Wanted { places, sinks, in_dtype })
     }
 
     /// Write exact indices to a sink.
@@ -292,7 +336,7 @@ impl<'a, T: Element> Stream<'a, T> {
     /// As for [`call_into`](Stream::call_into), and `Usage` if the reduction gives no indices.
     pub fn call_indices_into(self, mut sink: impl Sink<i64>) -> Result<(), Error> {
         self.kernel.check_gives_indices()?;
-        self.run(Wanted::Indices(&mut sink))
+        self.run_into(vec![Sinks::Indices(&mut sink)])
     }
 
     /// Write values and exact indices of a selection to two sinks, in one pass.
@@ -317,12 +361,77 @@ impl<'a, T: Element> Stream<'a, T> {
         mut indices: impl Sink<i64>,
     ) -> Result<(), Error> {
         self.kernel.check_gives_both()?;
-        self.run(Wanted::Both(&mut values, &mut indices))
+        self.run_into(vec![Sinks::Both(&mut values, &mut indices)])
+    }
+}
+
+impl<T: Element> Stream<'_, T, Several<T>> {
+    /// The results, as [`Several::call`] gives them.
+    ///
+    /// # Errors
+    /// As for [`Stream::call`].
+    pub fn call(self) -> Result<Vec<Reduced<T>>, Error> {
+        let (rows, _) = self.shape()?;
+        let places = self.places.clone();
+        let mut values: Vec<Vec<T>> = Vec::new();
+        let mut indices: Vec<Vec<i64>> = Vec::new();
+        for Place { reduction, dim, .. } in &places {
+            let outputs = reduction.outputs();
+            let dims = |wanted: bool| if wanted { *dim } else { 0 };
+            values.push(room(rows, dims(outputs != Outputs::Indices))?);
+            indices.push(room(rows, dims(outputs != Outputs::Values))?);
+        }
+        let mut to: Vec<_> = values.iter_mut().zip(&mut indices).collect();
+        let sinks = to.iter_mut().zip(&places).map(|((values, indices), place)| {
+            match place.reduction.outputs() {
+                Outputs::Values => Sinks::Values(values),
+                Outputs::Indices => Sinks::Indices(indices),
+                Outputs::Both => Sinks::Both(values, indices),
+            }
+        });
+        let sinks = sinks.collect();
+        self.run_into(sinks)?;
+        let result = |((values, indices), place): ((_, _), &Place)| {
+            let dim = place.dim;
+            let values = || Array::from_vec(rows, dim, values);
+            let indices = || Array::from_vec(rows, dim, indices);
+            Ok(match place.reduction.outputs() {
+                Outputs::Values => Reduced::Values(values()?),
+                Outputs::Indices => Reduced::Indices(indices()?),
+                Outputs::Both => Reduced::Both(values()?, indices()?),
+            })
+        };
+        values.into_iter().zip(indices).zip(&places).map(result).collect()
     }
 
-    fn run(self, wanted: Wanted<'_, T>) -> Result<(), Error> {
-        let Stream { kernel, inputs, budget, progress, cancel } = self;
-        Run::new(kernel, inputs, budget)?.until_done(wanted, progress, &cancel)
+    /// Write the result of each reduction to sinks, rows in order.
+    ///
+    /// ```
+    /// use genred::{Genred, Reduction, Sinks, View};
+    /// let both = Genred::<f64>::logsumexp("-SqDist(x, y)")
+    ///     .output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"])
+    ///     .compile_with(&[Reduction::ArgMax])?;
+    /// let (x, y) = ([0.0, 5.0], [1.0, 2.0, 5.0]);
+    /// let call = both.stream().input(View::new(&x, 2, 1)?).input(View::new(&y, 3, 1)?);
+    /// let (mut sums, mut nearest) = (Vec::new(), Vec::new());
+    /// call.call_into(vec![Sinks::Values(&mut &mut sums), Sinks::Indices(&mut &mut nearest)])?;
+    /// assert_eq!((sums.len(), nearest), (2, vec![0, 2]));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Usage` if the sinks are not those that the reductions need; otherwise as for [`Stream::call_into`].
+    pub fn call_into(self, sinks: Vec<Sinks<'_, T>>) -> Result<(), Error> {
+        let given: Vec<Outputs> = sinks.iter().map(Sinks::outputs).collect();
+        let wanted: Vec<Outputs> = self.places.iter().map(|p| p.reduction.outputs()).collect();
+        if given != wanted {
+            let names: Vec<String> =
+                self.places.iter().map(|p| format!("`{}`", p.reduction.name())).collect();
+            let message =
+                format!("{} give {wanted:?}, but the sinks take {given:?}", names.join(", "));
+            return Err(Error::usage(message));
+        }
+        self.run_into(sinks)
     }
 }
 

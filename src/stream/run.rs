@@ -2,24 +2,27 @@
 
 use super::budget::{Division, Pieces, no_memory};
 use super::cancel::{Cancel, Progress};
-use super::sink::Sink;
+use super::sink::Sinks;
 use super::source::{self, Source};
 use crate::alias::Category;
-use crate::cpu::launch::{Indices, Out};
 use crate::dtype::Element;
 use crate::error::{Error, ErrorKind};
 use crate::kernel::{Kernel, Passing, Shape};
+use crate::launch::{Indices, Out};
+use crate::reduce::Outputs;
+use crate::several::{Place, Widths, cut};
 use crate::view::{View, ViewMut};
-use std::io;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// What is asked for, and where it goes.
-pub(super) enum Wanted<'s, T> {
-    Values(&'s mut dyn Sink<T>),
-    InDtype(&'s mut dyn Sink<T>),
-    Indices(&'s mut dyn Sink<i64>),
-    Both(&'s mut dyn Sink<T>, &'s mut dyn Sink<i64>),
+pub(super) struct Wanted<'s, T> {
+    /// Where each result is among all.
+    pub(super) places: Vec<Place>,
+    /// One for each place.
+    pub(super) sinks: Vec<Sinks<'s, T>>,
+    /// Whether values are the indices of the one reduction, in the dtype.
+    pub(super) in_dtype: bool,
 }
 
 /// An argument with the rows of it that are in memory.
@@ -102,7 +105,7 @@ impl<'a, T: Element> Run<'a, T> {
         mut report: Option<Box<dyn FnMut(Progress) + 'a>>,
         cancel: &Cancel,
     ) -> Result<(), Error> {
-        if let Wanted::InDtype(_) = wanted {
+        if wanted.in_dtype {
             self.kernel.check_index_range(self.shape)?;
         }
         let pieces = self.pieces()?;
@@ -122,18 +125,19 @@ impl<'a, T: Element> Run<'a, T> {
         };
         tell(progress)?;
         self.hold(Axis::Param, 0..1)?;
-        let mut passing = Passing::new(self.kernel, self.shape)?;
+        let mut passing =
+            Passing::new(self.kernel, self.kernel.chosen_for(self.shape)?, self.shape)?;
         for first in (0..all).step_by(pieces.rows) {
             let rows = first..all.min(first + pieces.rows);
             self.hold(Axis::Rows, rows.clone())?;
-            passing.begin(rows.clone());
+            passing.begin(rows.clone())?;
             let mut at = 0;
             let mut wide = piece(FIRST_PAIRS, rows.len(), pieces);
             while at < columns {
                 let end = columns.min(at + wide);
-                self.hold(Axis::Columns, at..end)?;
                 let start = Instant::now();
-                passing.more(&self.views()?, at..end, Some(cancel.flag()));
+                self.hold(Axis::Columns, at..end)?;
+                passing.more(&self.views()?, at..end, Some(cancel.flag()))?;
                 progress.pairs = pairs(first, columns).saturating_add(pairs(rows.len(), end));
                 tell(progress)?;
                 let rate = pairs(rows.len(), end - at) as f64 / start.elapsed().as_secs_f64();
@@ -170,38 +174,37 @@ impl<'a, T: Element> Run<'a, T> {
         rows: Range<usize>,
         wanted: &mut Wanted<'_, T>,
     ) -> Result<(), Error> {
-        let (count, dim) = (rows.len(), self.kernel.dim());
-        let cannot = |error: io::Error| {
-            let message = format!("rows {rows:?} of the result cannot be written: {error}");
-            Error::new(ErrorKind::Io, message)
-        };
+        let (count, all) = (rows.len(), Widths::of(self.kernel));
+        let Wanted { places, sinks, in_dtype } = wanted;
+        let takes = |other: Outputs| sinks.iter().any(|sinks| sinks.outputs() != other);
         let mut values = Vec::new();
         let mut indices = Vec::new();
-        let views = self.views()?;
-        let mut out = |out: Out<'_, T>| passing.finish(&views, out);
-        match wanted {
-            Wanted::Values(sink) => {
-                let view = zeros(&mut values, count, dim)?;
-                out(Out { values: Some(view), indices: None });
-                sink.write(&values).map_err(cannot)
-            }
-            Wanted::InDtype(sink) => {
-                let view = zeros(&mut values, count, dim)?;
-                out(Out { values: None, indices: Some(Indices::InDtype(view)) });
-                sink.write(&values).map_err(cannot)
-            }
-            Wanted::Indices(sink) => {
-                let view = zeros(&mut indices, count, dim)?;
-                out(Out { values: None, indices: Some(Indices::Exact(view)) });
-                sink.write(&indices).map_err(cannot)
-            }
-            Wanted::Both(first, second) => {
-                let exact = Indices::Exact(zeros(&mut indices, count, dim)?);
-                let view = zeros(&mut values, count, dim)?;
-                out(Out { values: Some(view), indices: Some(exact) });
-                first.write(&values).and_then(|()| second.write(&indices)).map_err(cannot)
-            }
+        let out = if *in_dtype {
+            let view = zeros(&mut values, count, all.values)?;
+            Out { values: None, indices: Some(Indices::InDtype(view)) }
+        } else {
+            let (has_values, has_indices) = (takes(Outputs::Indices), takes(Outputs::Values));
+            let view = has_values.then(|| zeros(&mut values, count, all.values)).transpose()?;
+            let exact = has_indices.then(|| zeros(&mut indices, count, all.indices)).transpose()?;
+            Out { values: view, indices: exact.map(Indices::Exact) }
+        };
+        passing.finish(&self.views()?, out)?;
+        for (place, sinks) in places.iter().zip(sinks) {
+            let values = || cut(&values, all.values, place.values, place.dim);
+            let indices = || cut(&indices, all.indices, place.indices, place.dim);
+            let written = match sinks {
+                Sinks::Values(sink) => sink.write(&values()),
+                Sinks::Indices(sink) => sink.write(&indices()),
+                Sinks::Both(first, second) => {
+                    first.write(&values()).and_then(|()| second.write(&indices()))
+                }
+            };
+            written.map_err(|error| {
+                let message = format!("rows {rows:?} of the result cannot be written: {error}");
+                Error::new(ErrorKind::Io, message)
+            })?;
         }
+        Ok(())
     }
 }
 

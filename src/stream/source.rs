@@ -258,12 +258,6 @@ pub(super) fn check<T: Element>(
     kernel: &Kernel<T>,
     sources: &[Box<dyn Source<T> + '_>],
 ) -> Result<Shape, Error> {
-    if kernel.plan().formula.largest_index(0, 0).is_some() {
-        // Rows come in pieces, which would number theirs from 0.
-        let message =
-            "a stream takes no formula with `IndexI` or `IndexJ`, and no condition on them";
-        return Err(Error::usage(message));
-    }
     let extents = sources.iter().map(|source| Extent {
         rows: source.rows(),
         dim: source.dim(),

@@ -162,6 +162,48 @@ fn kernels_on_disk_need_no_compiler() {
 }
 
 #[test]
+fn files_are_read_in_pieces_under_a_budget() {
+    let place = Place::new();
+    let (_, whole) = place.ok("cuda", &[]);
+    let run = |memory: &str, environment: &[(&str, &str)]| {
+        let mut command = place.command();
+        command.arg("reduce").args(KDE).args(["--in", "x.npy", "--in", "y.npy", "--out", "b.npy"]);
+        command.args(["--backend", "cuda", "--stats", "json", "--memory", memory]);
+        command.envs(environment.iter().copied()).output().unwrap()
+    };
+    let output = run("64M", &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let stats: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(stats["engine"], "cuda");
+    let least = stats["memory"]["least"].to_string();
+    for (memory, environment) in
+        [(&*least, &[][..]), ("64M", &[("GENRED_CUDA_DEVICES", "all")]), ("1G", &[])]
+    {
+        let output = run(memory, environment);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let bytes = fs::read(place.path("b.npy")).unwrap();
+        let found = bytes[128..].chunks_exact(4);
+        let found: Vec<f32> = found.map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+        assert_eq!(bits(&found), bits(&whole), "{memory}");
+        fs::remove_file(place.path("b.npy")).unwrap();
+    }
+    for (memory, environment, says) in [
+        (
+            "1000",
+            &[][..],
+            format!("of 1000 bytes is too small: this reduction needs at least {least}"),
+        ),
+        ("64M", &[("SHIM_FAULT", "700")], "an illegal memory access was encountered".to_owned()),
+        ("64M", &[("SHIM_CAPACITY", "4096")], "out of device memory".to_owned()),
+    ] {
+        let output = run(memory, environment);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && text.contains(&says), "{text}");
+        assert!(!place.path("b.npy").exists());
+    }
+}
+
+#[test]
 fn whatever_is_missing_is_named() {
     let place = Place::new();
     let text = place.error(&[("GENRED_CUDA_DRIVER", "/nowhere/libcuda.so")]);

@@ -3,7 +3,10 @@
 
 use crate::backend::Place;
 use genred::device::DeviceArray;
-use genred::{Axis, Backend, ErrorKind, Genred, Kernel, Origin, Reduction, Stage, View};
+use genred::{
+    Axis, Backend, Cancel, Chunks, ErrorKind, Genred, Kernel, Origin, Reduction, Stage, View,
+};
+use std::cell::Cell;
 
 fn numbers(count: usize, step: f32) -> Vec<f32> {
     (0..count).map(|n| (n as f32 * step).sin()).collect()
@@ -127,6 +130,9 @@ fn by_auto() -> (String, String) {
     let ones = View::new(&ones, 10_000, 1).unwrap();
     let found = kernel.call(&[ones, ones]).unwrap();
     assert!(found.as_slice().iter().all(|value| *value == 10_000.0));
+    // In pieces it runs on the same.
+    let streamed = kernel.stream().input(ones).input(ones).memory_budget(32 << 20).call().unwrap();
+    assert_eq!(streamed, found);
     (stats.engine, why(&stats.refusals).unwrap_or_default())
 }
 
@@ -167,4 +173,112 @@ fn auto_says_why_it_stays_on_the_processor() {
         let environment = [("GENRED_CUDA", "auto"), ("EXPECTED_REASON", reason), variable];
         place.again("kernels::auto_without_child", &environment);
     }
+}
+
+/// A stream of points that are not in memory, in chunks that fit nothing.
+fn stream<'a>(kernel: &'a Kernel<f32>, x: &'a [f32], y: &'a [f32]) -> genred::Stream<'a, f32> {
+    let far = |points: &'a [f32]| {
+        let chunks = move || points.chunks(101).map(|chunk| Ok(chunk.to_vec()));
+        Chunks::new(points.len() / 2, 2, chunks)
+    };
+    kernel.stream().input(far(x)).input(far(y))
+}
+
+fn bits(numbers: &[f32]) -> Vec<u32> {
+    numbers.iter().map(|number| number.to_bits()).collect()
+}
+
+#[test]
+#[ignore = "streams_have_the_bits_of_one_call runs it in a process of its own"]
+fn streams_child() {
+    for (reduction, m, n) in [
+        (Reduction::Sum, 2_500, 3_100),
+        (Reduction::KMinArgKMin(2), 1_030, 900),
+        // Few rows take the other kernel, and columns are divided among blocks.
+        (Reduction::LogSumExp, 3, 9_000),
+        (Reduction::ArgMax, 700, 1),
+        (Reduction::Min, 5, 0),
+        (Reduction::Sum, 5, 0),
+        (Reduction::Sum, 0, 5),
+    ] {
+        let kernel = kernel(reduction);
+        let (x, y) = (numbers(2 * m, 0.7), numbers(2 * n, 1.3));
+        let args = [View::new(&x, m, 2).unwrap(), View::new(&y, n, 2).unwrap()];
+        let whole = kernel.call(&args).unwrap();
+        let least = stream(&kernel, &x, &y).least_budget().unwrap();
+        for budget in [least, least + least / 64, 1 << 30] {
+            let call = || stream(&kernel, &x, &y).memory_budget(budget);
+            let pieces = call().pieces().unwrap();
+            assert!(pieces.bytes() <= budget);
+            let seen = Cell::new(0);
+            let found = call().progress(|p| seen.set(p.pairs())).call().unwrap();
+            let name = format!("{reduction:?} {m} x {n} within {budget} of {least}");
+            assert_eq!(bits(found.as_slice()), bits(whole.as_slice()), "{name}");
+            assert_eq!(seen.get(), (m * n) as u64, "{name}");
+            if budget == least && m > 1_000 {
+                assert!(pieces.columns() < n, "{name}: {pieces:?}");
+            }
+            if let Ok(indices) = kernel.call_indices(&args) {
+                assert_eq!(call().call_indices().unwrap(), indices, "{name}");
+                let (mut v, mut k) = (Vec::new(), Vec::new());
+                call().call_both_into(&mut v, &mut k).unwrap();
+                let (values, _) = kernel.call_both(&args).unwrap();
+                assert_eq!((bits(&v), k.as_slice()), (bits(values.as_slice()), indices.as_slice()));
+            }
+        }
+        let error = stream(&kernel, &x, &y).memory_budget(least - 1).call().unwrap_err();
+        assert!(error.is_limit() && error.to_string().contains(&format!("{least}")), "{error}");
+    }
+
+    // A token stops it, and nothing of an unfinished pass is written.
+    let kernel = kernel(Reduction::Sum);
+    let (x, y) = (numbers(5_000, 0.7), numbers(6_200, 1.3));
+    let call = || stream(&kernel, &x, &y);
+    let least = call().least_budget().unwrap();
+    let (cancel, mut written) = (Cancel::new(), 0);
+    let stop = |p: genred::Progress| {
+        if p.pairs() > 0 {
+            cancel.cancel();
+        }
+    };
+    let sink = |rows: &[f32]| {
+        written += rows.len();
+        Ok(())
+    };
+    let stopped = call().memory_budget(least).progress(stop).cancel(&cancel).call_into(sink);
+    assert!(stopped.unwrap_err().is_cancelled() && written == 0);
+
+    // What calls may take of a device bounds the pieces too.
+    let small = |bytes: usize| {
+        let genred = builder(Reduction::Sum).backend(Backend::Cuda).device_memory(bytes as u64);
+        genred.compile().unwrap()
+    };
+    let bounded = small(least);
+    let pieces = stream(&bounded, &x, &y).pieces().unwrap();
+    assert!(pieces.bytes() <= least && pieces.columns() < 3_100, "{pieces:?}");
+    let found = stream(&bounded, &x, &y).call().unwrap();
+    assert_eq!(found, call().call().unwrap());
+    let error = stream(&small(least - 1), &x, &y).call().unwrap_err();
+    assert!(error.is_device() && error.to_string().contains("out of device memory"), "{error}");
+}
+
+#[test]
+fn streams_have_the_bits_of_one_call() {
+    let place = Place::new();
+    place.again("kernels::streams_child", &[]);
+    place.again("kernels::streams_child", &[("GENRED_CUDA_DEVICES", "all")]);
+}
+
+#[test]
+#[ignore = "streams_on_a_device_that_fails_end runs it in a process of its own"]
+fn failing_stream_child() {
+    let kernel = kernel(Reduction::Sum);
+    let (x, y) = (numbers(600, 0.7), numbers(1_400, 1.3));
+    let text = stream(&kernel, &x, &y).call().unwrap_err().to_string();
+    assert!(text.contains("an illegal memory access was encountered"), "{text}");
+}
+
+#[test]
+fn streams_on_a_device_that_fails_end() {
+    Place::new().again("kernels::failing_stream_child", &[("SHIM_FAULT", "700")]);
 }

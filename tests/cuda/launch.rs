@@ -47,13 +47,8 @@ fn run(launcher: &Launcher, case: &Case, call: &Call) -> Result<Found, String> {
     run::run(launcher, case.problem.rows(), call, Layout::Packed).map_err(|e| e.to_string())
 }
 
-/// The same bits: -0 and NaN told apart too.
 fn assert_same(found: &Found, expected: &Found, what: &str) {
-    let bits = |found: &Found| -> Vec<u64> {
-        found.values.iter().flatten().map(|value| value.to_bits()).collect()
-    };
-    assert_eq!(bits(found), bits(expected), "{what}");
-    assert_eq!(found.indices, expected.indices, "{what}");
+    assert_eq!(run::bits(found), run::bits(expected), "{what}");
 }
 
 /// The number after some words.
@@ -160,6 +155,12 @@ fn several_devices_share_the_rows() {
         let both = Launcher::new(&[shim.device(0), shim.device(1)], cubin).unwrap();
         let found = run(&both, case, &call).unwrap();
         assert_same(&found, &expected, &case.name());
+        for rows in [1, 1_500, 2_500] {
+            let rows = (rows, 1);
+            let category = case.problem.rows();
+            let found = run::run_in_pieces(&both, category, &call, Layout::Packed, rows).unwrap();
+            assert_same(&found, &expected, &case.name());
+        }
         assert_eq!(shim.retained(), 2);
         // Each has some of the rows, and all of the columns.
         assert!(shim.used() > used / 2 && shim.used() < 2 * used, "{} of {used}", shim.used());

@@ -83,14 +83,24 @@ fn formulas_agree_with_the_oracle() {
             calls += 1;
             shim.order(k as i32 % 3);
             let layout = LAYOUTS[k % LAYOUTS.len()];
+            let name = format!("{}, {rows} x {columns}", case.name());
             let found =
                 run::run(&launcher, case.problem.rows(), &call, layout).map_err(|e| e.to_string());
-            match found.and_then(|found| case.check(&call, &found)) {
+            match found.clone().and_then(|found| case.check(&call, &found)) {
                 Ok(checked) => tally.add(checked),
-                Err(why) => failures.push(format!("{}, {rows} x {columns}: {why}", case.name())),
+                Err(why) => failures.push(format!("{name}: {why}")),
+            }
+            // A tile at a time, then two: the same bits.
+            let pieces = (rows.div_ceil(1 + k % 2), 1 + k % 2);
+            let streamed =
+                run::run_in_pieces(&launcher, case.problem.rows(), &call, layout, pieces);
+            match (&found, streamed.map_err(|e| e.to_string())) {
+                (Ok(found), Ok(streamed)) if run::bits(found) == run::bits(&streamed) => {}
+                (_, Err(why)) => failures.push(format!("{name} in pieces: {why}")),
+                (_, Ok(_)) => failures.push(format!("{name} in pieces: other bits")),
             }
         }
     }
-    assert_none(&failures, calls);
+    assert_none(&failures, 2 * calls);
     assert!(tally.checked > 10 * tally.unknown, "{tally:?} in {calls} calls");
 }

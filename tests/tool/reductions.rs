@@ -333,6 +333,12 @@ fn several_reductions_write_what_each_writes_alone() {
     let also = ["--also", "ArgMax", "--also", "KMin_ArgKMin(2)", "--also", "Min"];
     let outs = ["a.npy", "k.npy", "v.npy", "i.npy", "m.npy"];
     reduce(&folder, &together, &outs, &also);
+    let pieces = ["pa.npy", "pk.npy", "pv.npy", "pi.npy", "pm.npy"];
+    reduce(&folder, &together, &pieces, &[&also[..], &["--memory", "64M"]].concat());
+    for (out, piece) in outs.iter().zip(pieces) {
+        let [out, piece] = [*out, piece].map(|name| fs::read(folder.path(name)).unwrap());
+        assert!(out == piece, "in pieces");
+    }
     for (reduction, dim, outs) in [
         ("LogSumExp", 1, &["a.npy"][..]),
         ("ArgMax", 1, &["k.npy"]),
@@ -369,7 +375,7 @@ fn what_several_reductions_lack_is_said() {
     assert!(text.contains("both results would be written to a.npy"), "{text}");
     let text = refused(&["--also", "Sum", "--out", "a.npy", "--out", "b.npy"]);
     assert!(text.contains("`Sum` and `LogSumExp` are not computed in one pass"), "{text}");
-    let text = refused(&["--also", "Max", "--memory", "1G", "--out", "a.npy", "--out", "b.npy"]);
-    assert!(text.contains("--memory"), "{text}");
+    let text = refused(&["--also", "Max", "--memory", "1", "--out", "a.npy", "--out", "b.npy"]);
+    assert!(text.contains("of 1 bytes is too small"), "{text}");
     assert!(!folder.path("a.npy").exists());
 }

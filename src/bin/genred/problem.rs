@@ -103,16 +103,6 @@ impl Problem {
         Reduction::from_name(&self.reduction, k).map_err(Failure::new)
     }
 
-    /// The kernel of an element type for calls in pieces, not yet compiled: `auto` chooses among engines that can be called so.
-    ///
-    /// # Errors
-    /// As [`genred`](Problem::genred).
-    pub(crate) fn in_pieces<T: Element>(&self) -> Result<Genred<T>, Failure> {
-        let genred = self.genred::<T>()?;
-        let auto = self.backend == Backend::Auto.name();
-        Ok(if auto { genred.backend(Backend::Cpu) } else { genred })
-    }
-
     /// The kernel of an element type, not yet compiled.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! `genred reduce`: a reduction over `.npy` files.
 
-use crate::called::{Called, Numbers, Output, shape_of};
+use crate::called::{Called, Numbers, Output};
 use crate::console::{Failure, print};
 use crate::input::{Input, Opened, Stored};
 use crate::output::{self, Pending};
@@ -11,7 +11,7 @@ use genred::cache::size;
 use genred::formula::{Category, Variable};
 use genred::npy::{Header, Writer};
 use genred::reduce::Outputs;
-use genred::{DType, Origin, Reduction, Stats};
+use genred::{DType, Origin, Reduction, Several, Stats};
 use half::f16;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -62,7 +62,7 @@ pub(crate) struct Reduce {
 
     /// Read files in pieces and use at most about so much memory; K, M and G are understood. Results have the same bits. On a
     /// terminal a bar shows how far it is; after Ctrl-C there is no output file
-    #[arg(long, value_name = "SIZE", value_parser = memory, conflicts_with_all = ["repeat", "also"])]
+    #[arg(long, value_name = "SIZE", value_parser = memory, conflicts_with = "repeat")]
     memory: Option<usize>,
 
     /// Print how it went as one line on stdout
@@ -244,20 +244,23 @@ impl Reduce {
     fn stream<T: Stored>(&self, budget: usize, arguments: &[String]) -> Result<Report, Failure> {
         let threads = Threads::start(self.threads)?;
         let start = Instant::now();
-        let kernel = threads.given_to(self.problem.in_pieces::<T>()?).compile()?;
+        let genred = threads.given_to(self.problem.genred::<T>()?);
+        let several: Several<T> = match self.others()? {
+            others if others.is_empty() => genred.compile()?.into(),
+            others => genred.compile_with(&others)?,
+        };
         let compiled = start.elapsed();
 
-        let streamed = Streamed::open(&kernel, &self.inputs, budget)?;
+        let streamed = Streamed::open(&several, &self.inputs, budget)?;
         let (rows, columns) =
             streamed.shape().map_err(|error| Failure::from(error).and(arguments.join("\n")))?;
 
         let start = Instant::now();
-        let stats = kernel.prepare(rows, columns)?;
+        let stats = several.prepare(rows, columns)?;
         let made = (compiled + start.elapsed()).as_secs_f64();
 
-        let shape = shape_of(kernel.reduction(), kernel.dim(), rows);
         let start = Instant::now();
-        let memory = Some(streamed.write(&shape, &self.outputs)?);
+        let memory = Some(streamed.write(&self.outputs)?);
         let run = start.elapsed().as_secs_f64();
         Ok(Report { rows, columns, dtype: T::DTYPE, stats, made, run, memory })
     }

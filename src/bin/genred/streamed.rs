@@ -1,22 +1,25 @@
 //! `genred reduce --memory`: files are read in pieces and results written as they come.
 
 use crate::bar::Bar;
+use crate::called::shape_of;
 use crate::console::{CANCELLED, Failure};
 use crate::input::Stored;
 use crate::output::Pending;
-use genred::npy::{Reader, Writer};
+use genred::npy::{Number, Reader, Writer};
 use genred::reduce::Outputs;
-use genred::{Cancel, Kernel, Pieces, Stream};
+use genred::{Cancel, Pieces, Several, Sinks, Stream};
 use signal_hook::consts::SIGINT;
 use signal_hook::flag;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// A call on files under a budget.
 pub(crate) struct Streamed<'a, T> {
-    kernel: &'a Kernel<T>,
-    stream: Stream<'a, T>,
+    several: &'a Several<T>,
+    stream: Stream<'a, T, Several<T>>,
     budget: usize,
 }
 
@@ -47,15 +50,15 @@ impl<'a, T: Stored> Streamed<'a, T> {
     /// # Errors
     /// If a file cannot be read in pieces.
     pub(crate) fn open(
-        kernel: &'a Kernel<T>,
+        several: &'a Several<T>,
         paths: &[PathBuf],
         budget: usize,
     ) -> Result<Streamed<'a, T>, Failure> {
-        let mut stream = kernel.stream().memory_budget(budget);
+        let mut stream = several.stream().memory_budget(budget);
         for path in paths {
             stream = stream.input(Reader::open(path)?);
         }
-        Ok(Streamed { kernel, stream, budget })
+        Ok(Streamed { several, stream, budget })
     }
 
     /// Rows of the result, and points that are reduced over.
@@ -66,12 +69,13 @@ impl<'a, T: Stored> Streamed<'a, T> {
         self.stream.shape()
     }
 
-    /// Reduce to files of a shape; Ctrl-C stops it, a second one at once.
+    /// Reduce to files; Ctrl-C stops it, a second one at once.
     ///
     /// # Errors
     /// If the budget is too small, a file cannot be read or written, or it was stopped; there is no output file then.
-    pub(crate) fn write(self, shape: &[usize], outputs: &[PathBuf]) -> Result<Memory, Failure> {
-        let Streamed { kernel, stream, budget } = self;
+    pub(crate) fn write(self, outputs: &[PathBuf]) -> Result<Memory, Failure> {
+        let Streamed { several, stream, budget } = self;
+        let (rows, _) = stream.shape()?;
         let (least, pieces) = (stream.least_budget()?, stream.pieces()?);
         let stopped = Arc::new(AtomicBool::new(false));
         let cannot = |error| Failure::new(format!("cannot watch for Ctrl-C: {error}"));
@@ -81,31 +85,44 @@ impl<'a, T: Stored> Streamed<'a, T> {
 
         let mut files =
             outputs.iter().map(|path| Pending::create(path)).collect::<Result<Vec<_>, _>>()?;
-        let writing = |path: &Path, error: std::io::Error| {
-            Failure::new(format!("cannot write {}: {error}", path.display()))
-        };
+        let mut results = Vec::new();
+        let mut open = files.iter_mut().zip(outputs);
+        for (reduction, dim) in several.reductions().zip(several.dims()) {
+            let shape = shape_of(reduction, dim, rows);
+            let outputs = reduction.outputs();
+            let values = begin(&mut open, outputs != Outputs::Indices, &shape)?;
+            results.push((values, begin(&mut open, outputs != Outputs::Values, &shape)?));
+        }
+        let mut writers: Vec<_> =
+            results.iter_mut().map(|(v, k)| (v.as_mut(), k.as_mut())).collect();
+        let sinks = writers.iter_mut().map(|writers| match writers {
+            (Some(values), Some(indices)) => Sinks::Both(values, indices),
+            (Some(values), None) => Sinks::Values(values),
+            (None, Some(indices)) => Sinks::Indices(indices),
+            (None, None) => unreachable!("every reduction gives something"),
+        });
+        let sinks = sinks.collect();
         let bar = Bar::new();
         let stream = stream.progress(|progress| bar.show(progress)).cancel(&Cancel::from(stopped));
-        let begin = |error| writing(&outputs[0], error);
-        let called = match (kernel.reduction().outputs(), files.as_mut_slice()) {
-            (Outputs::Values, [values, ..]) => {
-                stream.call_into(&mut Writer::new(values.file(), shape).map_err(begin)?)
-            }
-            (Outputs::Indices, [indices, ..]) => {
-                stream.call_indices_into(&mut Writer::new(indices.file(), shape).map_err(begin)?)
-            }
-            (Outputs::Both, [values, indices, ..]) => {
-                let mut values = Writer::new(values.file(), shape).map_err(begin)?;
-                let begin = |error| writing(&outputs[1], error);
-                let mut indices = Writer::new(indices.file(), shape).map_err(begin)?;
-                stream.call_both_into(&mut values, &mut indices)
-            }
-            (_, _) => return Err(Failure::new("there is no output file")),
-        };
+        let called = stream.call_into(sinks);
         drop(bar);
         called?;
         files.iter_mut().try_for_each(|file| file.fill(|_| Ok(())))?;
         Pending::publish(files)?;
         Ok(Memory { budget, least, pieces })
     }
+}
+
+/// The next file with the head of an array of numbers of a kind, if it is wanted.
+fn begin<'f, N: Number>(
+    files: &mut impl Iterator<Item = (&'f mut Pending, &'f PathBuf)>,
+    wanted: bool,
+    shape: &[usize],
+) -> Result<Option<Writer<&'f mut BufWriter<File>, N>>, Failure> {
+    if !wanted {
+        return Ok(None);
+    }
+    let (file, path) = files.next().ok_or_else(|| Failure::new("there is no output file"))?;
+    let cannot = |error| Failure::new(format!("cannot write {}: {error}", path.display()));
+    Writer::new(file.file(), shape).map(Some).map_err(cannot)
 }

@@ -14,9 +14,10 @@ mod sweep;
 mod tree;
 mod waiting;
 
+pub use crate::launch::{Indices, Out};
 pub use partial::Partial;
 pub use pieces::Pieces;
-pub use waiting::{Needs, Waiting};
+pub use waiting::Waiting;
 
 use super::layout::Layout;
 use super::memory::{Buffer, Pool};
@@ -25,7 +26,7 @@ use super::stages::Stages;
 use crate::dtype::{Element, Real};
 use crate::loops::program::Space;
 use crate::reduce::{Family, Preference, Reduction};
-use crate::view::{View, ViewMut};
+use crate::view::View;
 use lists::Lists;
 use std::sync::atomic::{AtomicBool, Ordering};
 use sweep::Sweep;
@@ -113,65 +114,6 @@ impl<T: Sync> Job<'_, T> {
             Threads::Current if !small => work(rayon::current_num_threads()),
             _ => work(1),
         }
-    }
-}
-
-/// Where indices go.
-#[derive(Debug)]
-pub enum Indices<'a, T> {
-    /// As integers.
-    Exact(ViewMut<'a, i64>),
-    /// In the dtype, which the caller has checked can hold them.
-    InDtype(ViewMut<'a, T>),
-}
-
-/// Where results go.
-#[derive(Debug)]
-pub struct Out<'a, T> {
-    /// Values, if wanted.
-    pub values: Option<ViewMut<'a, T>>,
-    /// Indices, if wanted.
-    pub indices: Option<Indices<'a, T>>,
-}
-
-impl<'a, T: Element> Out<'a, T> {
-    /// The first `at` rows, and the others.
-    pub fn split_rows(self, at: usize) -> (Out<'a, T>, Out<'a, T>) {
-        let halves = |v: Option<ViewMut<'a, T>>| match v {
-            None => (None, None),
-            Some(view) => {
-                let (a, b) = view.split_rows(at);
-                (Some(a), Some(b))
-            }
-        };
-        let (va, vb) = halves(self.values);
-        let (ia, ib) = match self.indices {
-            None => (None, None),
-            Some(Indices::Exact(view)) => {
-                let (a, b) = view.split_rows(at);
-                (Some(Indices::Exact(a)), Some(Indices::Exact(b)))
-            }
-            Some(Indices::InDtype(view)) => {
-                let (a, b) = view.split_rows(at);
-                (Some(Indices::InDtype(a)), Some(Indices::InDtype(b)))
-            }
-        };
-        (Out { values: va, indices: ia }, Out { values: vb, indices: ib })
-    }
-
-    fn set_value(&mut self, row: usize, component: usize, value: T) {
-        if let Some(view) = &mut self.values {
-            view.set(row, component, value).expect("the output's shape was checked");
-        }
-    }
-
-    fn set_index(&mut self, row: usize, component: usize, index: i64) {
-        let set = match &mut self.indices {
-            None => Ok(()),
-            Some(Indices::Exact(view)) => view.set(row, component, index),
-            Some(Indices::InDtype(view)) => view.set(row, component, T::from_f64(index as f64)),
-        };
-        set.expect("the output's shape was checked");
     }
 }
 

@@ -3,8 +3,9 @@
 //! Unlike [partial results](super::Partial) they stay as the engine has them, so a piece costs nothing but its own columns.
 //! Pieces begin and end at tiles; the result has the bits of one call.
 
-use super::{GROUP_BLOCKS, Group, Job, Launcher, Out, Selection, Workspace};
+use super::{GROUP_BLOCKS, Group, Job, Launcher, Out, Workspace};
 use crate::dtype::{Element, Real};
+use crate::launch::Needs;
 use crate::schedule::{LANES_OVER_COLUMNS, Lanes};
 
 /// Accumulators of rows between pieces of columns.
@@ -19,38 +20,25 @@ impl<C> Default for Waiting<C> {
     }
 }
 
-/// Bytes that a call takes besides its arrays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Needs {
-    /// Accumulators of a row.
-    pub row: usize,
-    /// A column, packed.
-    pub column: usize,
-    /// Whatever the shape is.
-    pub fixed: usize,
-    /// Rows that are swept together.
-    pub group_rows: usize,
-    /// Columns of a tile.
-    pub tile: usize,
-}
+/// Most rows of a pass: so few that a tile of columns against them takes some tenths of a second, so many that reading the columns
+/// once more for the next rows takes none of it.
+const MOST_ROWS: usize = 1 << 18;
 
 impl<C: Real> Launcher<C> {
-    /// What a call over `columns` columns takes on a number of threads.
-    pub fn needs(&self, columns: usize, selection: Option<Selection>, threads: usize) -> Needs {
+    /// What a call over the columns of a job takes.
+    pub fn needs<T: Element>(&self, job: &Job<'_, T>) -> Needs {
+        let (columns, threads) = (job.columns, job.threads.count());
         let layout = self.layout();
         let (size, tile) = (size_of::<C>(), layout.schedule.tile as usize);
         let lanes = match layout.schedule.lanes {
             Lanes::Rows => 1,
             Lanes::Columns => LANES_OVER_COLUMNS,
         };
-        let row = match selection {
-            Some(selection) => selection.dim * selection.k * (size + size_of::<i64>()),
-            None => {
-                // One node of each height, and the leaf that is being made.
-                let heights = columns.div_ceil(tile).max(1).ilog2() as usize + 2;
-                layout.slots.state as usize * lanes * size * heights
-            }
-        };
+        // One node of each height, and the leaf that is being made.
+        let heights = columns.div_ceil(tile).max(1).ilog2() as usize + 2;
+        let sums = layout.slots.state as usize * lanes * size * heights;
+        let kept: usize = job.selections.iter().map(|selection| selection.dim * selection.k).sum();
+        let row = if job.sums { sums } else { 0 } + kept * (size + size_of::<i64>());
         let group_rows = GROUP_BLOCKS * layout.block();
         let worker = GROUP_BLOCKS * layout.row_len()
             + layout.tile_len()
@@ -61,7 +49,8 @@ impl<C: Real> Launcher<C> {
         // Threads that share a group accumulate in groups of their own.
         let fixed = threads * (worker * size + 2 * group_rows * row);
         let column = layout.col_len() * size / tile + 1;
-        Needs { row, column, fixed, group_rows, tile }
+        let limit = usize::MAX;
+        Needs { row, column, fixed, group_rows, tile, most_rows: MOST_ROWS, limit }
     }
 
     /// Accumulators of the job's rows that have seen no column.

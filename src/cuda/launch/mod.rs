@@ -2,16 +2,20 @@
 //!
 //! A call packs rows and columns into slots, sweeps all segments of a panel of columns in one launch, goes on with the next panel
 //! where the accumulators were left, merges the segments in a fixed order and finishes. All of it is queued on one stream. Which
-//! columns a thread sees, and in which order, depends on the shape only ([`panels`]).
+//! columns a thread sees, and in which order, depends on the shape only ([`panels`]). The columns of a call may also come in pieces
+//! ([`waiting`]), which are panels of another making.
 
 mod arrays;
 mod panels;
 mod resident;
 mod sweep;
+mod waiting;
 mod workspace;
 
+pub use crate::launch::{Indices, Out};
 pub use arrays::{DeviceArray, DeviceView, DeviceViewMut};
 pub use resident::DeviceCall;
+pub use waiting::Waiting;
 
 use super::artifact::Cubin;
 use super::device::Device;
@@ -19,7 +23,7 @@ use super::driver::{Handle, Module};
 use super::layout::Layout;
 use crate::dtype::Element;
 use crate::error::{Error, ErrorKind};
-use crate::view::{View, ViewMut};
+use crate::view::View;
 use panels::{Needs, Panels, Segments};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,24 +39,6 @@ pub struct Call<'a, T> {
     pub rows: usize,
     /// Columns that are reduced over.
     pub columns: usize,
-}
-
-/// Where indices go.
-#[derive(Debug)]
-pub enum Indices<'a, T> {
-    /// As integers.
-    Exact(ViewMut<'a, i64>),
-    /// In the dtype, which the caller has checked can hold them.
-    InDtype(ViewMut<'a, T>),
-}
-
-/// Where results go.
-#[derive(Debug)]
-pub struct Out<'a, T> {
-    /// Values, if wanted.
-    pub values: Option<ViewMut<'a, T>>,
-    /// Indices, if wanted.
-    pub indices: Option<Indices<'a, T>>,
 }
 
 /// The kernels of a CUBIN on one device.
@@ -104,6 +90,22 @@ impl Loaded {
         kept.map_or_else(|| Workspace::new(&self.device, inputs), Ok)
     }
 
+    /// Bytes of device memory that are kept for further calls.
+    fn kept(&self) -> u64 {
+        let kept = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().map(Workspace::held).sum()
+    }
+
+    /// Free them.
+    fn release(&self) {
+        self.workspaces.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Bytes of the device's memory that calls may take besides the `held` ones, where no budget is given.
+    fn free(&self, held: u64) -> Result<u64, Error> {
+        Ok((self.device.free_memory()? as u64 + held) / 100 * TAKEN_PERCENT)
+    }
+
     fn give(&self, workspace: Workspace) {
         let mut kept = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() < KEPT {
@@ -134,6 +136,11 @@ impl Launcher {
     /// The device that arrays of calls on a device have to be on: the first one.
     pub fn device(&self) -> &Arc<Device> {
         &self.devices[0].device
+    }
+
+    /// Free the memory that is kept for further calls.
+    pub fn release(&self) {
+        self.devices.iter().for_each(Loaded::release);
     }
 
     /// The kernel's layout.
@@ -242,10 +249,7 @@ impl Launcher {
             Some(budget) => budget,
             // A call that fits where an earlier one did need not ask the driver.
             None if needs.bytes(all.rows, all.columns) <= held => held,
-            None => {
-                let free = loaded.device.free_memory()? as u64;
-                (free + held) / 100 * TAKEN_PERCENT
-            }
+            None => loaded.free(held)?,
         };
         let panels = panels::panels(&self.layout, needs, own, columns, budget)?;
         let plan = Plan { segments, panels, total: columns, budget };
@@ -262,38 +266,6 @@ impl Launcher {
             )));
         }
         Ok(())
-    }
-}
-
-impl<'a, T: Element> Out<'a, T> {
-    fn split_rows(self, at: usize) -> (Out<'a, T>, Out<'a, T>) {
-        fn halves<'a, T: Copy>(
-            view: Option<ViewMut<'a, T>>,
-            at: usize,
-        ) -> (Option<ViewMut<'a, T>>, Option<ViewMut<'a, T>>) {
-            view.map(|view| view.split_rows(at)).unzip()
-        }
-        let (values, other_values) = halves(self.values, at);
-        let (indices, other_indices) = match self.indices {
-            None => (None, None),
-            Some(Indices::Exact(view)) => {
-                let (a, b) = view.split_rows(at);
-                (Some(Indices::Exact(a)), Some(Indices::Exact(b)))
-            }
-            Some(Indices::InDtype(view)) => {
-                let (a, b) = view.split_rows(at);
-                (Some(Indices::InDtype(a)), Some(Indices::InDtype(b)))
-            }
-        };
-        (Out { values, indices }, Out { values: other_values, indices: other_indices })
-    }
-
-    fn set_index(&mut self, row: usize, component: usize, index: i64) -> Result<(), Error> {
-        match &mut self.indices {
-            None => Ok(()),
-            Some(Indices::Exact(view)) => view.set(row, component, index),
-            Some(Indices::InDtype(view)) => view.set(row, component, T::from_f64(index as f64)),
-        }
     }
 }
 

@@ -5,6 +5,7 @@ use super::panels::{Panels, Segments};
 use super::workspace::{Buffer, Workspace};
 use super::{Launcher, Loaded, Out, too_large};
 use crate::cuda::driver::{Handle, Stream};
+use crate::cuda::layout::Layout;
 use crate::cuda::source::THREADS;
 use crate::dtype::Element;
 use crate::error::Error;
@@ -95,7 +96,8 @@ impl Arguments {
     }
 }
 
-/// One call on one device: [`Sweep::rows`] for each panel of rows, then one of the finishing functions.
+/// One call on one device: [`Sweep::rows`] for each panel of rows, or its steps where columns come in pieces; then one of the
+/// finishing functions.
 pub(super) struct Sweep<'s, T> {
     launcher: &'s Launcher,
     loaded: &'s Loaded,
@@ -103,6 +105,8 @@ pub(super) struct Sweep<'s, T> {
     inputs: Inputs<'s, T>,
     segments: Segments,
     pub(super) panels: Panels,
+    /// Number of the first column that the arrays have.
+    pub(super) first_column: u64,
     arguments: Arguments,
     /// Address and strides of each input, as the kernels see them.
     views: Vec<[u64; 3]>,
@@ -204,6 +208,7 @@ impl<'s, T: Element> Sweep<'s, T> {
             inputs,
             segments,
             panels,
+            first_column: 0,
             arguments,
             views,
             has_param: false,
@@ -213,10 +218,27 @@ impl<'s, T: Element> Sweep<'s, T> {
 
     /// Queue everything for a panel of rows up to its merged accumulators.
     pub(super) fn rows(&mut self, rows: Range<usize>) -> Result<(), Error> {
-        let tiling = &self.launcher.layout.tiling;
-        let count = (rows.end - rows.start) as u64;
-        self.arguments.rows = count;
-        self.arguments.row_stride = count.next_multiple_of(tiling.block_rows().into());
+        self.begin(rows)?;
+        let mut first = 0;
+        loop {
+            first += self.panel(first)?;
+            if first >= self.arguments.total {
+                break;
+            }
+        }
+        self.merge()
+    }
+
+    /// Work on so many rows, the accumulators of which are there.
+    pub(super) fn resume(&mut self, rows: usize) {
+        let block = self.launcher.layout.tiling.block_rows();
+        self.arguments.rows = rows as u64;
+        self.arguments.row_stride = self.arguments.rows.next_multiple_of(block.into());
+    }
+
+    /// Queue what the first panel of columns needs of a panel of rows.
+    pub(super) fn begin(&mut self, rows: Range<usize>) -> Result<(), Error> {
+        self.resume(rows.len());
         if !self.has_param {
             self.provide(Space::Param, 0, 1)?;
             if let Some(param) = self.loaded.param {
@@ -224,33 +246,28 @@ impl<'s, T: Element> Sweep<'s, T> {
             }
             self.has_param = true;
         }
-        self.provide(Space::Row, rows.start, rows.end - rows.start)?;
+        self.provide(Space::Row, rows.start, rows.len())
+    }
+
+    /// Queue the panel of columns that begins with this one; says how many it has.
+    pub(super) fn panel(&mut self, first: u64) -> Result<u64, Error> {
+        let Layout { tiling, parts, .. } = &self.launcher.layout;
         let blocks = self.arguments.row_stride / u64::from(tiling.block_rows());
-        let (total, tile) = (self.arguments.total, u64::from(tiling.tile));
-        let mut panel = 0;
-        loop {
-            let columns = self.panels.columns.min(total - panel);
-            self.arguments.panel = panel;
-            self.arguments.columns = columns;
-            self.arguments.col_stride = columns.next_multiple_of(tile);
-            let whole = columns == total;
-            let pack = columns > 0 && !(whole && self.packed);
-            if pack {
-                self.provide(Space::Col, panel as usize, columns as usize)?;
-                self.packed = whole;
-            }
-            self.prepare(panel == 0, pack)?;
-            self.launch(
-                self.loaded.pair,
-                [blocks, self.segments.count, self.launcher.layout.parts.into()],
-                tiling.threads(),
-            )?;
-            panel += columns;
-            if panel >= total {
-                break;
-            }
+        let total = self.arguments.total;
+        let columns = self.panels.columns.min(total - first);
+        self.arguments.panel = first;
+        self.arguments.columns = columns;
+        self.arguments.col_stride = columns.next_multiple_of(tiling.tile.into());
+        let whole = columns == total;
+        let pack = columns > 0 && !(whole && self.packed);
+        if pack {
+            self.provide(Space::Col, (first - self.first_column) as usize, columns as usize)?;
+            self.packed = whole;
         }
-        self.merge()
+        self.prepare(first == 0, pack)?;
+        let grid = [blocks, self.segments.count, (*parts).into()];
+        self.launch(self.loaded.pair, grid, tiling.threads())?;
+        Ok(columns)
     }
 
     /// Pack rows, columns or both.
@@ -272,7 +289,8 @@ impl<'s, T: Element> Sweep<'s, T> {
         )
     }
 
-    fn merge(&mut self) -> Result<(), Error> {
+    /// Queue the merging of the accumulators of all segments.
+    pub(super) fn merge(&mut self) -> Result<(), Error> {
         let mut parts = self.launcher.partials(self.segments);
         while parts > 1 {
             let left = parts.div_ceil(MERGED);
@@ -310,24 +328,22 @@ impl<'s, T: Element> Sweep<'s, T> {
     pub(super) fn collect(&mut self, first: usize, out: &mut Out<'_, T>) -> Result<(), Error> {
         let dim = usize::try_from(self.launcher.layout.out).unwrap_or(usize::MAX);
         let (values, indices) = (self.workspace.values.address(), self.workspace.indices.address());
-        if let Some(view) = &mut out.values {
+        if out.values.is_some() {
             // SAFETY: the buffer has room for the results of a panel of rows.
             unsafe {
-                self.download(values, dim, |row, k, value: T| view.set(first + row, k, value))?
+                self.download(values, dim, |row, k, value| out.set_value(first + row, k, value))?
             };
         }
         if out.indices.is_some() {
             // SAFETY: as above.
             unsafe {
-                self.download(indices, dim, |row, k, index: i64| {
-                    out.set_index(first + row, k, index)
-                })?;
-            }
+                self.download(indices, dim, |row, k, index| out.set_index(first + row, k, index))?
+            };
         }
         Ok(())
     }
 
-    /// Hand out the numbers of the current rows, with row and component, up to the first error.
+    /// Hand out the numbers of the current rows, with row and component.
     ///
     /// # Safety
     /// `from` must be memory of the device with `dim` numbers for each of the rows.
@@ -335,17 +351,11 @@ impl<'s, T: Element> Sweep<'s, T> {
         &mut self,
         from: u64,
         dim: usize,
-        mut set: impl FnMut(usize, usize, V) -> Result<(), Error>,
+        mut set: impl FnMut(usize, usize, V),
     ) -> Result<(), Error> {
-        let mut all = Ok(());
-        let take = |n: usize, value| {
-            if all.is_ok() {
-                all = set(n / dim, n % dim, value);
-            }
-        };
+        let take = |n: usize, value| set(n / dim, n % dim, value);
         // SAFETY: the caller vouches for the memory.
-        unsafe { self.workspace.download(from, self.arguments.rows as usize * dim, take)? };
-        all
+        unsafe { self.workspace.download(from, self.arguments.rows as usize * dim, take) }
     }
 
     /// Bring items `first .. first + count` of the inputs of a space to where the kernels look for them.

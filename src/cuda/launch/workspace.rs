@@ -10,6 +10,10 @@ use std::sync::Arc;
 
 /// Bytes of a piece of pinned memory: copies are made in pieces, one filled while the other is on its way.
 const PIECE: usize = 4 << 20;
+/// Pieces of a workspace.
+const PIECES: usize = 2;
+/// Bytes of pinned memory that a workspace grows to.
+pub(super) const PINNED: usize = PIECES * PIECE;
 
 /// One piece of pinned memory, and the event after which it may be filled again.
 #[derive(Debug)]
@@ -109,7 +113,7 @@ impl Workspace {
 
     /// A piece of pinned memory that is free, of at least one byte.
     fn piece(&mut self) -> Result<usize, Error> {
-        if self.pieces.len() < 2 {
+        if self.pieces.len() < PIECES {
             let memory = Pinned::new(&self.device, PIECE)?;
             let sent = Event::new(&self.device)?;
             self.pieces.push(Piece { memory, sent });

@@ -46,7 +46,8 @@ pub(super) struct Source<'a> {
     names: Vec<String>,
 }
 
-/// The kernels of a program as one source text, and the parts that the components of a long output are divided into.
+/// The kernels of a program as one source text, the parts that the components of a long output are divided into, and the slots of a
+/// partial accumulator.
 ///
 /// # Errors
 /// Why the program cannot be run on a device; shown to the user.
@@ -56,7 +57,7 @@ pub(super) fn emit(
     family: Family,
     kept: Option<Kept>,
     stored: DType,
-) -> Result<(String, u32), String> {
+) -> Result<(String, u32, u64), String> {
     let program = &lowered.program;
     let survey = Survey::of(program, family);
     let placement = Placement::of(program, &survey, tiling)?;
@@ -91,7 +92,7 @@ pub(super) fn emit(
         stages::finish(&source),
     ]);
     out += &kernels.join("\n");
-    Ok((out, source.placement.parts))
+    Ok((out, source.placement.parts, source.partial_slots()))
 }
 
 /// A name for each array that is an identifier and no other array's.
@@ -158,9 +159,23 @@ impl Source<'_> {
         }
     }
 
-    /// Slots of a partial accumulator in global memory.
+    /// Slots of a partial accumulator in global memory: for selections the values kept. What every part of a divided output has is there
+    /// once for each, behind all: a block that goes on must not find what another one of the same launch has left.
     fn partial_slots(&self) -> u64 {
-        partial_slots(self.program, self.kept)
+        match self.kept {
+            Some(Kept { dim, k, .. }) => u64::from(dim) * u64::from(k),
+            None => {
+                let shared = self.shared_states().map(|id| self.program.arrays[id.index()].len);
+                let again =
+                    u64::from(self.placement.parts - 1) * shared.map(u64::from).sum::<u64>();
+                u64::from(self.program.slots(Space::State)) + again
+            }
+        }
+    }
+
+    /// Accumulators that every part of a divided output has.
+    fn shared_states(&self) -> impl Iterator<Item = ArrayId> {
+        self.arrays(Space::State).filter(|id| !self.survey.components.arrays.contains(id))
     }
 
     fn arrays(&self, space: Space) -> impl Iterator<Item = ArrayId> {
@@ -230,14 +245,6 @@ impl Source<'_> {
         }
         out += "};\n\n";
         out
-    }
-}
-
-/// Slots of a partial accumulator in global memory: for selections the values kept.
-pub(super) fn partial_slots(program: &Program, kept: Option<Kept>) -> u64 {
-    match kept {
-        Some(Kept { dim, k, .. }) => u64::from(dim) * u64::from(k),
-        None => u64::from(program.slots(Space::State)),
     }
 }
 

@@ -270,6 +270,16 @@ fn partial_slot(source: &Source<'_>, id: ArrayId) -> String {
     let array = &source.program.arrays[id.index()];
     let divided = source.survey.components.arrays.contains(&id);
     let slot = if divided { source.component(array.len) } else { "e".into() };
+    if source.is_divided() && !divided {
+        let len = |id: ArrayId| source.program.arrays[id.index()].len;
+        let before: u32 = source.shared_states().take_while(|other| *other != id).map(len).sum();
+        let all: u32 = source.shared_states().map(len).sum();
+        let again = source.program.slots(Space::State) + before;
+        return format!(
+            "(blockIdx.z == 0 ? {} : {again} + ((int)blockIdx.z - 1) * {all}) + e",
+            array.base
+        );
+    }
     if array.base == 0 { slot } else { format!("{} + {slot}", array.base) }
 }
 
@@ -351,7 +361,7 @@ fn load_tile(source: &Source<'_>, text: &mut Text) {
     }
 }
 
-/// Accumulators to global memory. What every part of a divided output has, the first one writes.
+/// Accumulators to global memory. What every part of a divided output has is merged and finished as the first one has it.
 fn end(source: &Source<'_>, text: &mut Text) {
     if let Some(kept) = source.kept {
         lists::end(source, text, kept);
@@ -360,11 +370,9 @@ fn end(source: &Source<'_>, text: &mut Text) {
     for (name, id) in state_variables(source) {
         let array = &source.program.arrays[id.index()];
         let slot = partial_slot(source, id);
-        let guard = match (source.is_divided(), source.survey.components.arrays.contains(&id)) {
-            (false, _) => "",
-            (true, true) => &format!("if (component0 + e < {}) ", array.len),
-            (true, false) => "if (blockIdx.z == 0) ",
-        };
+        let divided = source.is_divided() && source.survey.components.arrays.contains(&id);
+        let guard =
+            if divided { format!("if (component0 + e < {}) ", array.len) } else { String::new() };
         over_slots(source, text, source.slots_kept(id), |text| {
             text.line(format!(
                 "{guard}{{ partial[at({slot}, a.row_stride, row0 + row_of(r))] = {name}[e][r]; }}"

@@ -127,6 +127,7 @@ pub mod generic;
 pub mod genred;
 pub mod gradient;
 pub mod kernel;
+#[doc(hidden)]
 mod launch;
 #[cfg(feature = "mpi")]
 pub mod mpi;

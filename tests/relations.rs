@@ -351,8 +351,7 @@ fn results_go_where_they_are_told() {
 #[test]
 fn small_powers_of_two_are_exact_factors_of_sums() {
     let cloud: &[&str] = &["x = Vi(3)", "y = Vj(3)", "b = Vj(2)", "g = Pm(1)", "c = Vi(1)"];
-    let terms =
-        ["Exp(-g * SqDist(x, y))", "Exp(-SqDist(x, y)) * (x - y)", "Concat(x - y, b * c)"];
+    let terms = ["Exp(-g * SqDist(x, y))", "Exp(-SqDist(x, y)) * (x - y)", "Concat(x - y, b * c)"];
     // Some within products, and two that are not taken out.
     let factors = [
         (-1.0, "-(F)"),

@@ -370,6 +370,21 @@ impl<T: Element> Stream<'_, T, Several<T>> {
     ///
     /// # Errors
     /// As for [`Stream::call`].
+    ///
+    /// ```
+    /// use genred::{Genred, Reduced, Reduction, View};
+    ///
+    /// let both = Genred::<f64>::sum("x * y")
+    ///     .output("a = Vi(1)")
+    ///     .aliases(["x = Vi(1)", "y = Vj(1)"])
+    ///     .compile_with(&[Reduction::ArgMax])?;
+    /// let (x, y) = ([1.0, -1.0], [2.0, 3.0]);
+    /// let call = both.stream().array(View::new(&x, 2, 1)?).array(View::new(&y, 2, 1)?);
+    /// let results = call.call()?;
+    /// let [Reduced::Values(sums), Reduced::Indices(most)] = &results[..] else { unreachable!() };
+    /// assert_eq!((sums.as_slice(), most.as_slice()), (&[5.0, -5.0][..], &[1, 0][..]));
+    /// # Ok::<(), genred::Error>(())
+    /// ```
     pub fn call(self) -> Result<Vec<Reduced<T>>, Error> {
         let (rows, _) = self.shape()?;
         let places = self.places.clone();

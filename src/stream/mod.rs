@@ -379,7 +379,7 @@ impl<T: Element> Stream<'_, T, Several<T>> {
     ///     .aliases(["x = Vi(1)", "y = Vj(1)"])
     ///     .compile_with(&[Reduction::ArgMax])?;
     /// let (x, y) = ([1.0, -1.0], [2.0, 3.0]);
-    /// let call = both.stream().array(View::new(&x, 2, 1)?).array(View::new(&y, 2, 1)?);
+    /// let call = both.stream().input(View::new(&x, 2, 1)?).input(View::new(&y, 2, 1)?);
     /// let results = call.call()?;
     /// let [Reduced::Values(sums), Reduced::Indices(most)] = &results[..] else { unreachable!() };
     /// assert_eq!((sums.as_slice(), most.as_slice()), (&[5.0, -5.0][..], &[1, 0][..]));

@@ -26,6 +26,7 @@ parser.add_argument("--repeat", type=int, default=7)
 parser.add_argument("--chunk", type=int, default=1, help="megabytes of a chunk of NumPy and JAX: about a cache")
 parser.add_argument("--genred", default=str(Path(__file__).resolve().parents[2] / "target/release/genred"))
 parser.add_argument("--svg", help="write the plot here")
+parser.add_argument("--table", help="plot a table that was printed before instead of timing anything")
 options = parser.parse_args()
 
 # Thread counts are read when the libraries load.
@@ -265,7 +266,19 @@ def agrees(problem, ours, theirs):
     return np.allclose(ours, theirs, rtol=2e-3 if problem.dtype == "float32" else 1e-8)
 
 
+def printed(path):
+    """The times of a table that this script has printed."""
+    lines = [line.replace("\\|", "\0") for line in Path(path).read_text().splitlines() if line.startswith("|")]
+    cells = [[cell.strip().replace("\0", "|") for cell in line.split("|")[1:-1]] for line in lines]
+    names = cells[0][2:]
+    for problem, dtype, *times in cells[2:]:
+        found = {name: float(time.strip("*").split()[0]) for name, time in zip(names, times) if time[:1] in "*0123456789" and time}
+        yield f"{problem}, {dtype}", found
+
+
 def main():
+    if options.table:
+        return plot(list(printed(options.table)))
     rows = []
     names = list(PEERS)
     print(f"ns a pair, {options.threads} thread{'s' if options.threads > 1 else ''}, median of {options.repeat}\n")
@@ -288,7 +301,8 @@ def main():
                 continue
             times[name] = median_seconds(call)
             cells.append(f"{times[name] / pairs * 1e9:.3f} [{times[name] / seconds:.1f}]")
-        print(f"| {problem.name} | {problem.dtype} | **{seconds / pairs * 1e9:.3f}** | {' | '.join(cells)} |", flush=True)
+        name = problem.name.replace("|", "\\|")
+        print(f"| {name} | {problem.dtype} | **{seconds / pairs * 1e9:.3f}** | {' | '.join(cells)} |", flush=True)
         rows.append((f"{problem.name}, {problem.dtype}", {n: t / pairs * 1e9 for n, t in times.items()}))
     if options.svg:
         plot(rows)

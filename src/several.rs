@@ -42,6 +42,19 @@ pub enum Reduced<T> {
 }
 
 impl<T> Reduced<T> {
+    /// What a reduction gives of both, which are made only if it does.
+    pub(crate) fn of(
+        outputs: Outputs,
+        values: impl FnOnce() -> Result<Array<T>, Error>,
+        indices: impl FnOnce() -> Result<Array<i64>, Error>,
+    ) -> Result<Reduced<T>, Error> {
+        Ok(match outputs {
+            Outputs::Values => Reduced::Values(values()?),
+            Outputs::Indices => Reduced::Indices(indices()?),
+            Outputs::Both => Reduced::Both(values()?, indices()?),
+        })
+    }
+
     /// The values, of all reductions but those that give indices only.
     ///
     /// ```
@@ -252,11 +265,7 @@ impl<T: Element> Several<T> {
                 let kept = cut(&indices, all.indices, place.indices, place.dim);
                 Array::from_vec(rows, place.dim, kept.into_owned())
             };
-            Ok(match place.reduction.outputs() {
-                Outputs::Values => Reduced::Values(values()?),
-                Outputs::Indices => Reduced::Indices(indices()?),
-                Outputs::Both => Reduced::Both(values()?, indices()?),
-            })
+            Reduced::of(place.reduction.outputs(), values, indices)
         };
         self.places.iter().map(result).collect()
     }

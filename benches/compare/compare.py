@@ -272,7 +272,8 @@ def printed(path):
     cells = [[cell.strip().replace("\0", "|") for cell in line.split("|")[1:-1]] for line in lines]
     names = cells[0][2:]
     for problem, dtype, *times in cells[2:]:
-        found = {name: float(time.strip("*").split()[0]) for name, time in zip(names, times) if time[:1] in "*0123456789" and time}
+        timed = [(name, time.strip("*").split()[0]) for name, time in zip(names, times) if time not in ("", "differs")]
+        found = {name: float(time) for name, time in timed}
         yield f"{problem}, {dtype}", found
 
 

@@ -245,14 +245,11 @@ impl<'a, T: Element, K> Stream<'a, T, K> {
         Run::divided(self.kernel, &self.inputs, self.budget)
     }
 
-    fn run(self, wanted: Wanted<'_, T>) -> Result<(), Error> {
-        let Stream { kernel, inputs, budget, progress, cancel, .. } = self;
+    /// Write every reduction's result to its sinks; `in_dtype`: indices as values.
+    fn run(self, sinks: Vec<Sinks<'_, T>>, in_dtype: bool) -> Result<(), Error> {
+        let Stream { kernel, places, inputs, budget, progress, cancel, .. } = self;
+        let wanted = Wanted { places, sinks, in_dtype };
         Run::new(kernel, inputs, budget)?.until_done(wanted, progress, &cancel)
-    }
-
-    fn run_into(self, sinks: Vec<Sinks<'_, T>>) -> Result<(), Error> {
-        let wanted = Wanted { places: self.places.clone(), sinks, in_dtype: false };
-        self.run(wanted)
     }
 }
 
@@ -316,8 +313,7 @@ impl<T: Element> Stream<'_, T> {
     /// too little memory; `Io` if a source cannot be read or the sink cannot be written; `Cancelled`.
     pub fn call_into(self, mut sink: impl Sink<T>) -> Result<(), Error> {
         let in_dtype = self.kernel.reduction().outputs() == Outputs::Indices;
-        let (places, sinks) = (self.places.clone(), vec![Sinks::Values(&mut sink)]);
-        self.run(Wanted { places, sinks, in_dtype })
+        self.run(vec![Sinks::Values(&mut sink)], in_dtype)
     }
 
     /// Write exact indices to a sink.
@@ -336,7 +332,7 @@ impl<T: Element> Stream<'_, T> {
     /// As for [`call_into`](Stream::call_into), and `Usage` if the reduction gives no indices.
     pub fn call_indices_into(self, mut sink: impl Sink<i64>) -> Result<(), Error> {
         self.kernel.check_gives_indices()?;
-        self.run_into(vec![Sinks::Indices(&mut sink)])
+        self.run(vec![Sinks::Indices(&mut sink)], false)
     }
 
     /// Write values and exact indices of a selection to two sinks, in one pass.
@@ -361,7 +357,7 @@ impl<T: Element> Stream<'_, T> {
         mut indices: impl Sink<i64>,
     ) -> Result<(), Error> {
         self.kernel.check_gives_both()?;
-        self.run_into(vec![Sinks::Both(&mut values, &mut indices)])
+        self.run(vec![Sinks::Both(&mut values, &mut indices)], false)
     }
 }
 
@@ -405,16 +401,12 @@ impl<T: Element> Stream<'_, T, Several<T>> {
             }
         });
         let sinks = sinks.collect();
-        self.run_into(sinks)?;
+        self.run(sinks, false)?;
         let result = |((values, indices), place): ((_, _), &Place)| {
             let dim = place.dim;
             let values = || Array::from_vec(rows, dim, values);
             let indices = || Array::from_vec(rows, dim, indices);
-            Ok(match place.reduction.outputs() {
-                Outputs::Values => Reduced::Values(values()?),
-                Outputs::Indices => Reduced::Indices(indices()?),
-                Outputs::Both => Reduced::Both(values()?, indices()?),
-            })
+            Reduced::of(place.reduction.outputs(), values, indices)
         };
         values.into_iter().zip(indices).zip(&places).map(result).collect()
     }
@@ -446,7 +438,7 @@ impl<T: Element> Stream<'_, T, Several<T>> {
                 format!("{} give {wanted:?}, but the sinks take {given:?}", names.join(", "));
             return Err(Error::usage(message));
         }
-        self.run_into(sinks)
+        self.run(sinks, false)
     }
 }
 

@@ -188,8 +188,7 @@ impl<C: Real> Chunk<'_, C> {
 }
 
 /// Lists to results, from some columns of `out` on. Where none of the columns that `seen` counts for a row had a number, the slots
-/// that they would have filled are NaN. With pieces the lists
-/// have places, which are in the order of the columns.
+/// that they would have filled are NaN. With pieces the lists have places, which are in the order of the columns.
 pub(super) fn finish<T: Element, C: Real>(
     rows: usize,
     seen: impl Fn(usize, usize) -> usize,

@@ -150,10 +150,14 @@ impl Launcher {
 
     /// Bytes of each device's memory that a call of this shape uses if it may; with less it works in panels.
     pub fn workspace_bytes(&self, rows: usize, columns: usize) -> u64 {
-        let (own, rows, columns) = (self.share(rows) as u64, rows as u64, columns as u64);
-        let segments = panels::segments(&self.layout, rows, columns);
+        let (own, segments) = (self.share(rows) as u64, self.segments([rows, columns]));
         let needs = Needs::of(&self.layout, self.partials(segments), true);
-        needs.bytes(own, columns.next_multiple_of(self.layout.tiling.tile.into()))
+        needs.bytes(own, (columns as u64).next_multiple_of(self.layout.tiling.tile.into()))
+    }
+
+    /// How the columns of a reduction of a shape are divided, on however many devices.
+    fn segments(&self, [rows, columns]: [usize; 2]) -> Segments {
+        panels::segments(&self.layout, rows as u64, columns as u64)
     }
 
     /// Rows of a device: whole blocks.
@@ -232,11 +236,10 @@ impl Launcher {
         loaded: &'s Loaded,
         workspace: &'s mut Workspace,
         inputs: Inputs<'s, T>,
-        [rows, columns]: [usize; 2],
+        shape: [usize; 2],
         own: usize,
     ) -> Result<Sweep<'s, T>, Error> {
-        let (own, rows, columns) = (own as u64, rows as u64, columns as u64);
-        let segments = panels::segments(&self.layout, rows, columns);
+        let (own, columns, segments) = (own as u64, shape[1] as u64, self.segments(shape));
         let copied = matches!(inputs, Inputs::Host(_));
         let needs = Needs::of(&self.layout, self.partials(segments), copied);
         let held = workspace.held();

@@ -3,7 +3,7 @@
 //! Pieces are panels like those of one call, and segments are those of the whole reduction, so the result has the bits of one call.
 //! A piece may still be under way while the caller reads the next one.
 
-use super::panels::{self, Panels, Segments};
+use super::panels::{self, Panels};
 use super::sweep::{Inputs, Plan, Sweep};
 use super::workspace::{PINNED, Workspace};
 use super::{Call, Launcher};
@@ -144,9 +144,5 @@ impl Launcher {
         let mut sweep = Sweep::new(self, &self.devices[part], workspace, inputs, plan)?;
         sweep.resume(rows.len());
         Ok(sweep)
-    }
-
-    fn segments(&self, [rows, columns]: [usize; 2]) -> Segments {
-        panels::segments(&self.layout, rows as u64, columns as u64)
     }
 }

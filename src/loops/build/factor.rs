@@ -12,19 +12,21 @@ const DEPTH: u32 = 8;
 /// The largest factor taken out: terms that small factors keep from underflow are about as small as float numbers get.
 const LARGEST: f64 = 8.0;
 
-/// The formula with its first root replaced by what is summed, and the factor of the sum. If the root as it was is needed `beside`
-/// that, it comes after all others.
-pub(super) fn taken_out(formula: &Formula, beside: bool) -> Option<(Cow<'_, Formula>, f64)> {
+/// The formula with its first root replaced by what is summed, and the factor of the sum if one is taken out. If the root as it was
+/// is needed `beside` that, it comes after all others.
+pub(super) fn taken_out(formula: &Formula, beside: bool) -> (Cow<'_, Formula>, Option<f64>) {
     let root = formula.roots[0];
     let mut nodes = Cow::Borrowed(&formula.nodes[..]);
     let (factor, summed) = without(&mut nodes, root, DEPTH);
     if factor == 1.0 || factor.abs() > LARGEST {
-        return None;
+        return (Cow::Borrowed(formula), None);
     }
-    let mut formula = Formula { nodes: nodes.into_owned(), ..formula.clone() };
-    formula.roots[0] = summed;
-    formula.roots.extend(beside.then_some(root));
-    Some((Cow::Owned(formula), factor))
+    let mut roots = formula.roots.clone();
+    roots[0] = summed;
+    roots.extend(beside.then_some(root));
+    let Formula { keep, variables, .. } = formula;
+    let (keep, variables) = (*keep, variables.clone());
+    (Cow::Owned(Formula { nodes: nodes.into_owned(), roots, keep, variables }), Some(factor))
 }
 
 /// The factor of a node, and the node without it.

@@ -116,11 +116,10 @@ impl fmt::Display for TooLarge {
 /// # Errors
 /// Where its program would be too large.
 pub fn build(source: &Source<'_>) -> Result<Lowered, TooLarge> {
-    let is_sum = source.reductions[0].family() == Family::Sum;
-    let (formula, factor) = is_sum
-        .then(|| factor::taken_out(source.formula, source.reductions.len() > 1))
-        .flatten()
-        .map_or((Cow::Borrowed(source.formula), None), |(formula, c)| (formula, Some(c)));
+    let (formula, factor) = match source.reductions[0].family() {
+        Family::Sum => factor::taken_out(source.formula, source.reductions.len() > 1),
+        _ => (Cow::Borrowed(source.formula), None),
+    };
     let formula: Cow<'_, Formula> = exp2::rewritten(&formula);
     let mut lowering = Lowering::new(
         Builder::new(source.float, source.fma, source.functions),

@@ -154,14 +154,16 @@ impl<T: Scalar> Hand<T> {
             }
             Formula::LogSumExp => hands!(false, "2x1" LogSumExp<2>, "4x1" LogSumExp<4>),
             Formula::Product => {
-                hands!(false, "4x4" Product<4, 4>, "2x4" Product<2, 4>, "2x6" Product<2, 6>, "4x2" Product<4, 2>)
+                hands!(false, "4x4" Product<4, 4>, "2x4" Product<2, 4>, "2x6" Product<2, 6>, "4x2" Product<4, 2>,
+                "1x12" Product<1, 12>)
             }
             Formula::Nearest(_) if short => {
                 hands!(false, "4x1" Nearest<true, 4, 1>, "2x2" Nearest<true, 2, 2>,
                 "4x2" Nearest<true, 4, 2>, "2x4" Nearest<true, 2, 4>)
             }
             Formula::Nearest(_) => hands!(false, "4x4" Nearest<false, 4, 4>,
-                "2x4" Nearest<false, 2, 4>, "2x6" Nearest<false, 2, 6>, "4x2" Nearest<false, 4, 2>),
+                "2x4" Nearest<false, 2, 4>, "2x6" Nearest<false, 2, 6>, "4x2" Nearest<false, 4, 2>,
+                "1x12" Nearest<false, 1, 12>),
         }
         all
     }

@@ -320,11 +320,24 @@ fn exponential(l: &mut Lowering<'_>, source: &Source<'_>) {
     let root = l.formula.roots[0];
     let weight = l.formula.roots.get(1).copied();
     let has = |preference| selection::all(source).any(|kept| kept == preference);
+    let mut value = l.components(root)[0];
+    // Of a negation, such as -SqNorm2(x - y), the operand is kept: what is least of it is largest of F.
+    let operand = match l.b.def(value).inst {
+        Inst::Unary(Unary::Neg, operand) if selection::all(source).next().is_none() => {
+            Some(operand)
+        }
+        _ => None,
+    };
+    let operand = operand.filter(|_| l.formula.keep.is_none());
     let m = l.b.array("max", Space::State, 1);
     l.b.program().identity.push(f64::NEG_INFINITY);
+    let (name, extreme, nothing) = match operand {
+        Some(_) => ("chunk_min", Binary::Min, f64::INFINITY),
+        None => ("chunk_max", Binary::Max, f64::NEG_INFINITY),
+    };
     let own_max = (!has(Preference::Largest)).then(|| {
-        l.b.program().identity.push(f64::NEG_INFINITY);
-        l.b.array("chunk_max", Space::State, 1)
+        l.b.program().identity.push(nothing);
+        l.b.array(name, Space::State, 1)
     });
     let shift = l.b.array("base", Space::State, 1);
     l.b.program().identity.push(0.0);
@@ -336,7 +349,6 @@ fn exponential(l: &mut Lowering<'_>, source: &Source<'_>) {
     let selected = selection::declare(l, source);
 
     // F of every column of the chunk, and its maximum.
-    let mut value = l.components(root)[0];
     let kept = l.kept();
     let offers: Vec<Offer> =
         selected.iter().map(|selected| selected.hold(l, &Index::at(0), value, kept)).collect();
@@ -350,15 +362,16 @@ fn exponential(l: &mut Lowering<'_>, source: &Source<'_>) {
         Some(selected) => (selected.tile, selected.negates()),
         None => {
             let tile = l.b.array("f", Space::Tile, 1);
+            value = operand.unwrap_or(value);
             l.b.store(tile, Index::at(0), value);
-            (tile, false)
+            (tile, operand.is_some())
         }
     };
     let pair = l.end_block(Sharing::Kept);
     let mut accumulators = Vec::new();
     if let Some(chunk_max) = own_max {
         let mut largest = l.b.accumulator(chunk_max, Index::at(0), Start::State);
-        largest.next = l.b.binary(Binary::Max, value, largest.param);
+        largest.next = l.b.binary(extreme, value, largest.param);
         accumulators.push(largest);
     }
     accumulators.extend(offers.iter().map(|offer| offer.accumulate(l)));
@@ -368,13 +381,16 @@ fn exponential(l: &mut Lowering<'_>, source: &Source<'_>) {
     // One rescale a chunk.
     let old = l.b.load(m, Index::at(0));
     let seen = match own_max {
-        Some(chunk_max) => l.b.load(chunk_max, Index::at(0)),
+        Some(chunk_max) => {
+            let seen = l.b.load(chunk_max, Index::at(0));
+            if operand.is_some() { l.b.neg(seen) } else { seen }
+        }
         None => selection::largest(l, &selected),
     };
     let new = l.b.binary(Binary::Max, seen, old);
     let base_new = base(l, new);
     let factor = rescale(l, old, base_new);
-    let nothing = l.b.float(f64::NEG_INFINITY);
+    let nothing = l.b.float(nothing);
     l.b.store(m, Index::at(0), new);
     l.b.store(shift, Index::at(0), base_new);
     if let Some(chunk_max) = own_max {

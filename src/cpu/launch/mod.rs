@@ -9,6 +9,7 @@
 mod lists;
 mod partial;
 mod pieces;
+mod search;
 mod select;
 mod sweep;
 mod tree;
@@ -133,6 +134,8 @@ struct Worker<C> {
     state: Buffer<C>,
     other: Buffer<C>,
     tile: Buffer<C>,
+    /// Chunks that are searched together.
+    opening: Buffer<C>,
     out: Buffer<C>,
     scratch: Buffer<C>,
 }
@@ -165,12 +168,22 @@ const WAITING_HEIGHTS: usize = 8;
 const CACHED_PANEL_BYTES: usize = 1 << 20;
 /// Groups of rows from which packed columns are used often enough to come from memory.
 const MANY_GROUPS: usize = 8;
-/// Blocks of rows of a group: how often a packed column tile is used once it is in cache.
+/// Rows of a group, in blocks and in all: how often a packed column tile is used once it is in cache (bench: P3).
 const GROUP_BLOCKS: usize = 8;
+const GROUP_ROWS: usize = 256;
+/// Rows of a task below which columns are divided instead of rows.
+const TASK_ROWS: usize = 128;
+/// Bytes of a group's rows: with a tile they fill a level-2 cache (bench: argmin-D784).
+const GROUP_BYTES: usize = 896 << 10;
 /// Pairs below which a call stays on its thread: a few tens of microseconds of work.
 const SMALL: usize = 1 << 17;
-/// Tasks for each thread, so that uneven ones balance.
-const TASKS_PER_THREAD: usize = 4;
+/// Tasks for each thread.
+const TASKS_PER_THREAD: usize = 2;
+
+/// Tasks of a call: several for each thread, so that uneven ones balance.
+fn tasks(threads: usize) -> usize {
+    if threads == 1 { 1 } else { TASKS_PER_THREAD * threads }
+}
 
 impl<C: Real> Launcher<C> {
     /// A launcher of a kernel.
@@ -233,9 +246,18 @@ impl<C: Real> Launcher<C> {
         param: &'a [C],
         threads: usize,
     ) -> Sweep<'a, T, C> {
-        let group_rows = GROUP_BLOCKS * self.layout().block();
+        self.sweep_in(self.group_rows(job.rows, threads), job, param, threads)
+    }
+
+    /// The same for groups of so many rows.
+    fn sweep_in<'a, T: Element>(
+        &'a self,
+        group_rows: usize,
+        job: &'a Job<'a, T>,
+        param: &'a [C],
+        threads: usize,
+    ) -> Sweep<'a, T, C> {
         let groups = job.rows.div_ceil(group_rows).max(1);
-        let wanted = if threads == 1 { 1 } else { TASKS_PER_THREAD * threads };
         Sweep {
             stages: &*self.stages,
             layout: self.layout(),
@@ -247,8 +269,19 @@ impl<C: Real> Launcher<C> {
             workers: &self.workers,
             groups: &self.groups,
             parallel: threads > 1,
-            splits: wanted.div_ceil(groups).next_power_of_two().ilog2(),
+            splits: tasks(threads).div_ceil(groups).next_power_of_two().ilog2(),
         }
+    }
+
+    /// Rows of a group where threads share some rows: whole blocks, as many as stay in cache, and about the same number in each group.
+    fn group_rows(&self, rows: usize, threads: usize) -> usize {
+        let layout = self.layout();
+        let block = layout.block();
+        let row = layout.slots.row as usize * layout.float.bytes();
+        let most = GROUP_ROWS.max(GROUP_BLOCKS * block).min(GROUP_BYTES / row.max(1)).max(block);
+        let few = TASK_ROWS.min(rows.div_ceil(threads));
+        let task = rows.div_ceil(tasks(threads)).max(few).max(1);
+        task.div_ceil(task.div_ceil(most)).div_ceil(block) * block
     }
 
     fn prepare_param<T: Element>(&self, job: &Job<'_, T>, param: &mut Buffer<C>) {

@@ -2,15 +2,40 @@
 //!
 //! The kernel stops after a chunk in which some value is at most its row's threshold, with the chunk's values in the tile and, a row,
 //! the least of them; the threshold is a little below the worst value that the list keeps, so that equal values do not stop it.
+//!
+//! Rows that have seen nothing would stop it after every chunk, so they begin with an *opening*: several chunks are evaluated before
+//! any is searched. The `k`-th of their minima is a bound on the `k` smallest values, and few values are within it.
 
 use super::lists::{Lists, MISSING};
+use super::search::{self, Chunk};
 use super::sweep::Sweep;
 use super::{Out, Pieces, Selection};
+use crate::cpu::layout::Layout;
+use crate::cpu::memory::Buffer;
 use crate::cpu::stages::Pairs;
 use crate::dtype::{Element, Real};
 use crate::reduce::Preference;
 use crate::schedule::Lanes;
 use std::ops::Range;
+
+/// Most chunks of an opening, and most bytes of their values: a part of a level-2 cache (bench: argkmin).
+const OPENING_CHUNKS: usize = search::MOST;
+const OPENING_BYTES: usize = 512 * 1024;
+
+/// Chunks of an opening whose values take so many bytes each.
+fn opening_chunks(bytes: usize) -> usize {
+    OPENING_CHUNKS.min(OPENING_BYTES / bytes)
+}
+
+/// Elements that an opening takes.
+pub(super) fn opening_len(layout: &Layout) -> usize {
+    if layout.schedule.lanes == Lanes::Columns {
+        return 0;
+    }
+    let tile = layout.tile_len();
+    let chunks = opening_chunks(tile * layout.float.bytes());
+    chunks * (tile + layout.pair_state_len())
+}
 
 /// A unit of a group of rows whose values are selected.
 pub(super) struct Selecting<'a, 's, T, C> {
@@ -27,76 +52,62 @@ pub(super) struct At {
     pub(super) indices: usize,
 }
 
-/// Rows with a hit in a chunk, as a part of all, up to which each is searched alone: beyond, it is faster to search column after
-/// column with all rows side by side (bench: pairwise, argkmin).
-const FEW: usize = 2;
-/// Rows that are tested for hits at once.
-const GROUP: usize = 8;
-
-/// The values of one component of a chunk.
-struct Chunk<'a, C> {
-    /// `values[c * lanes + lane]`.
-    values: &'a [C],
-    lanes: usize,
+/// A chunk that some row may have a hit in.
+struct Hit<'a, C> {
+    tile: &'a [C],
+    /// The accumulators of selections as the kernel left them; none if they are the present ones.
+    seen: Option<&'a [C]>,
     /// Number of columns, and of the first among all.
     count: usize,
     first: i64,
 }
 
+/// The accumulators that a selection has of each component, one after another.
+const PER_COMPONENT: usize = 3;
+
 impl<T: Element, C: Real> Selecting<'_, '_, T, C> {
     /// Run the kernel over columns of a tile whose first column is `first_column`, and offer what it finds to the lists.
-    pub(super) fn run(&self, pairs: Pairs<'_, C>, first_column: usize, lists: &mut [Lists<C>; 2]) {
+    pub(super) fn run(
+        &self,
+        pairs: Pairs<'_, C>,
+        first_column: usize,
+        lists: &mut [Lists<C>; 2],
+        opening: &mut Buffer<C>,
+    ) {
         let Pairs { param, row, col, state, tile, scratch, columns } = pairs;
-        let layout = self.sweep.layout;
-        let selections = self.sweep.job.selections;
-        let chunk = layout.schedule.chunk as usize;
-        let lanes = layout.pair_state_len() / layout.slots.state as usize;
-        let per_pair = if self.by_rows() { lanes } else { 1 };
-        let first_row = if self.by_rows() { self.unit * lanes } else { self.unit };
-        // The last slots are those of selections: threshold, chunk minimum and minimum seen of each.
-        let own: usize = selections.iter().map(|selection| 3 * selection.dim).sum();
-        let own = state.len() - own * lanes;
-        for (n, selection) in selections.iter().enumerate() {
-            let slots = 3 * selection.dim * lanes;
-            let state = &mut state[own + n * slots..][..slots];
-            self.thresholds(first_row, lanes, &lists[n], *selection, state);
-        }
+        let chunk = self.sweep.layout.schedule.chunk as usize;
+        let own = state.len() - self.own_len();
+        self.thresholds(lists, &mut state[own..]);
+        let number = |at: usize| (self.sweep.job.first + first_column + at) as i64;
+        let mut run = |state: &mut [C], tile: &mut [C], columns: Range<usize>| {
+            self.sweep.stages.pair(Pairs { param, row, col, state, tile, scratch, columns })
+        };
         let mut at = columns.start;
-        while at < columns.end {
-            let done = self.sweep.stages.pair(Pairs {
-                param,
-                row,
-                col,
-                state,
-                tile,
-                scratch,
-                columns: at..columns.end,
-            });
-            at += done.columns;
-            if !done.hit {
-                continue;
+        let chunks = self.opening(lists, columns.len(), tile.len());
+        if chunks > 0 {
+            let len = tile.len() + self.own_len();
+            opening.resize(chunks * len);
+            for held in opening.as_mut_slice().chunks_exact_mut(len) {
+                let (tile, seen) = held.split_at_mut(tile.len());
+                run(state, tile, at..at + chunk);
+                seen.copy_from_slice(&state[own..]);
+                at += chunk;
             }
-            let count = (done.columns - 1) % chunk + 1;
-            let first = (self.sweep.job.first + first_column + at - count) as i64;
-            for (n, Selection { dim, .. }) in selections.iter().enumerate() {
-                let slots = 3 * dim * lanes;
-                let state = &mut state[own + n * slots..][..slots];
-                let (limits, rest) = state.split_at_mut(dim * lanes);
-                let least = &rest[dim * lanes..];
-                let lists = &mut lists[n];
-                for d in 0..*dim {
-                    let values = &tile[(n * dim + d) * chunk * per_pair..];
-                    let chunk = Chunk { values, lanes: per_pair, count, first };
-                    let limits = &mut limits[d * lanes..][..lanes];
-                    let list = |r: usize| (first_row + r) * dim + d;
-                    if self.by_rows() {
-                        chunk.rows(limits, &least[d * lanes..][..lanes], lists, list);
-                    } else {
-                        let mut limit = limits[0];
-                        chunk.row(0, &mut limit, lists, list(0));
-                        limits.fill(limit);
-                    }
-                }
+            let held = opening.as_slice().chunks_exact(len).map(|held| held.split_at(tile.len()));
+            self.bound(&mut state[own..], held.clone().map(|(_, seen)| seen));
+            for (n, (tile, seen)) in held.enumerate() {
+                let first = number(columns.start + n * chunk);
+                let hit = Hit { tile, seen: Some(seen), count: chunk, first };
+                self.search(&hit, &mut state[own..], lists);
+            }
+        }
+        while at < columns.end {
+            let done = run(state, tile, at..columns.end);
+            at += done.columns;
+            if done.hit {
+                let count = (done.columns - 1) % chunk + 1;
+                let hit = Hit { tile, seen: None, count, first: number(at - count) };
+                self.search(&hit, &mut state[own..], lists);
             }
         }
     }
@@ -105,83 +116,101 @@ impl<T: Element, C: Real> Selecting<'_, '_, T, C> {
         self.sweep.layout.schedule.lanes == Lanes::Rows
     }
 
+    /// Lanes of a unit.
+    fn lanes(&self) -> usize {
+        let layout = self.sweep.layout;
+        layout.pair_state_len() / layout.slots.state as usize
+    }
+
+    /// The first row of the unit.
+    fn first_row(&self) -> usize {
+        if self.by_rows() { self.unit * self.lanes() } else { self.unit }
+    }
+
+    /// Elements of the accumulators of selections, the last ones of a unit.
+    fn own_len(&self) -> usize {
+        let dims = self.sweep.job.selections.iter().map(|selection| selection.dim);
+        PER_COMPONENT * dims.sum::<usize>() * self.lanes()
+    }
+
+    /// Each selection with where its accumulators begin: thresholds, chunk minima and minima seen of all components.
+    fn selections(&self) -> impl Iterator<Item = (Selection, usize)> {
+        let lanes = self.lanes();
+        let all = self.sweep.job.selections.iter();
+        all.scan(0, move |at, selection| {
+            let here = *at;
+            *at += PER_COMPONENT * selection.dim * lanes;
+            Some((*selection, here))
+        })
+    }
+
+    /// Chunks of the unit's opening; none if its rows have seen something, or if there are too few for a bound.
+    fn opening(&self, lists: &[Lists<C>; 2], columns: usize, tile: usize) -> usize {
+        let selections = self.sweep.job.selections;
+        let is_new = lists[0].is_open(self.first_row() * selections[0].dim);
+        let most = selections.iter().map(|selection| selection.k).max().unwrap_or(0);
+        let chunks = columns / self.sweep.layout.schedule.chunk as usize;
+        let chunks = chunks.min(opening_chunks(tile * size_of::<C>()));
+        if self.by_rows() && is_new && chunks >= most { chunks } else { 0 }
+    }
+
     /// Set the thresholds of a block (of all lanes of a row, with lanes over columns), and the minima to nothing.
-    fn thresholds(
-        &self,
-        first_row: usize,
-        lanes: usize,
-        lists: &Lists<C>,
-        Selection { dim, .. }: Selection,
-        state: &mut [C],
-    ) {
-        state.fill(C::INFINITY);
-        for (d, slot) in state.chunks_exact_mut(lanes).take(dim).enumerate() {
-            if self.by_rows() {
+    fn thresholds(&self, lists: &[Lists<C>; 2], own: &mut [C]) {
+        own.fill(C::INFINITY);
+        let (lanes, first_row) = (self.lanes(), self.first_row());
+        for ((Selection { dim, .. }, at), lists) in self.selections().zip(lists) {
+            for (d, slot) in own[at..].chunks_exact_mut(lanes).take(dim).enumerate() {
+                if !self.by_rows() {
+                    slot.fill(lists.threshold(first_row * dim + d));
+                    continue;
+                }
                 for (r, lane) in slot.iter_mut().enumerate() {
                     let is_row = first_row + r < self.rows.len();
                     // Nothing reaches NaN, so lanes without a row never stop the kernel.
                     *lane =
                         if is_row { lists.threshold((first_row + r) * dim + d) } else { C::NAN };
                 }
-            } else {
-                slot.fill(lists.threshold(first_row * dim + d));
-            }
-        }
-    }
-}
-
-impl<C: Real> Chunk<'_, C> {
-    /// Offer the values of every row that has a hit.
-    fn rows(
-        &self,
-        limits: &mut [C],
-        least: &[C],
-        lists: &mut Lists<C>,
-        list: impl Fn(usize) -> usize,
-    ) {
-        let hits = least.iter().zip(&*limits).filter(|(least, limit)| least <= limit).count();
-        if hits * FEW <= limits.len() {
-            let (groups, rest) = least.as_chunks::<GROUP>();
-            for (g, least) in groups.iter().enumerate() {
-                let first = g * GROUP;
-                let now = &limits[first..first + GROUP];
-                // A byte for each row, so that a whole group without a hit costs a single test.
-                let mut hit =
-                    u64::from_le_bytes(std::array::from_fn(|k| u8::from(least[k] <= now[k])));
-                while hit != 0 {
-                    let r = first + hit.trailing_zeros() as usize / 8;
-                    self.row(r, &mut limits[r], lists, list(r));
-                    hit &= hit - 1;
-                }
-            }
-            for r in limits.len() - rest.len()..limits.len() {
-                if least[r] <= limits[r] {
-                    self.row(r, &mut limits[r], lists, list(r));
-                }
-            }
-            return;
-        }
-        for (c, values) in self.values.chunks_exact(self.lanes).take(self.count).enumerate() {
-            let pairs = values.iter().zip(&*limits);
-            if !pairs.fold(false, |any, (value, limit)| any | (value <= limit)) {
-                continue;
-            }
-            for (r, value) in values.iter().enumerate() {
-                if *value <= limits[r] {
-                    lists.offer(list(r), *value, self.first + c as i64);
-                    limits[r] = lists.threshold(list(r));
-                }
             }
         }
     }
 
-    /// Offer the values of one row.
-    fn row(&self, lane: usize, limit: &mut C, lists: &mut Lists<C>, list: usize) {
-        for (c, values) in self.values.chunks_exact(self.lanes).take(self.count).enumerate() {
-            let value = values[lane];
-            if value <= *limit {
-                lists.offer(list, value, self.first + c as i64);
-                *limit = lists.threshold(list);
+    /// Lower the thresholds of an opening to what the minima of its chunks say.
+    fn bound<'c>(&self, own: &mut [C], seen: impl Iterator<Item = &'c [C]> + Clone)
+    where
+        C: 'c,
+    {
+        let lanes = self.lanes();
+        for (Selection { dim, k, .. }, at) in self.selections() {
+            let seen = |d: usize| {
+                let from = at + (2 * dim + d) * lanes;
+                seen.clone().map(move |seen| &seen[from..][..lanes])
+            };
+            for (d, limits) in own[at..].chunks_exact_mut(lanes).take(dim).enumerate() {
+                search::bound(limits, seen(d), k);
+            }
+        }
+    }
+
+    /// Offer the values of a chunk.
+    fn search(&self, hit: &Hit<'_, C>, own: &mut [C], lists: &mut [Lists<C>; 2]) {
+        let (lanes, first_row) = (self.lanes(), self.first_row());
+        let per_pair = if self.by_rows() { lanes } else { 1 };
+        let per_component = self.sweep.layout.schedule.chunk as usize * per_pair;
+        let mut values = hit.tile.chunks_exact(per_component);
+        for ((Selection { dim, .. }, at), lists) in self.selections().zip(lists) {
+            let (limits, rest) = own[at..].split_at_mut(dim * lanes);
+            let least = hit.seen.map_or(&rest[dim * lanes..], |seen| &seen[at + 2 * dim * lanes..]);
+            let components = limits.chunks_exact_mut(lanes).zip(least.chunks_exact(lanes));
+            for (d, ((limits, least), values)) in components.zip(values.by_ref()).enumerate() {
+                let chunk = Chunk { values, lanes: per_pair, count: hit.count, first: hit.first };
+                let list = |r: usize| (first_row + r) * dim + d;
+                if self.by_rows() {
+                    chunk.rows(limits, least, lists, list);
+                } else {
+                    let mut limit = limits[0];
+                    chunk.row(0, &mut limit, lists, list(0));
+                    limits.fill(limit);
+                }
             }
         }
     }

@@ -244,10 +244,29 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         }
     }
 
-    /// Accumulate a group over tiles, halving them `splits` times for other threads at whole subtrees of the merge tree.
+    /// Accumulate a group over tiles, which are divided for other threads.
     fn tiles(&self, rows: Range<usize>, tiles: Range<usize>, group: &mut Group<C>, splits: u32) {
+        let mut worker = self.workers.take();
+        worker.prepare(self.layout);
+        let mut row = std::mem::take(&mut worker.row);
+        self.pack_rows(rows.clone(), &mut row, worker.scratch.as_mut_slice());
+        self.divided(rows, tiles, row.as_slice(), group, &mut worker, splits);
+        worker.row = row;
+        self.workers.give(worker);
+    }
+
+    /// Accumulate packed rows over tiles, halving them `splits` times at whole subtrees of the merge tree.
+    fn divided(
+        &self,
+        rows: Range<usize>,
+        tiles: Range<usize>,
+        row: &[C],
+        group: &mut Group<C>,
+        worker: &mut Worker<C>,
+        splits: u32,
+    ) {
         if splits == 0 || tiles.len() < 2 {
-            return self.tiles_here(rows, tiles, group);
+            return self.one_after_another(rows, tiles, row, group, worker);
         }
         // The largest node boundary inside: the highest bit in which the first and the last tile differ.
         let last = tiles.end - 1;
@@ -258,44 +277,43 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         self.clear(&mut right, rows.clone());
         let others = rows.clone();
         self.fork(
-            || self.tiles(rows, a, group, splits - 1),
-            || self.tiles(others, b, &mut right, splits - 1),
+            || self.divided(rows, a, row, group, worker, splits - 1),
+            || {
+                let mut worker = self.workers.take();
+                worker.prepare(self.layout);
+                self.divided(others, b, row, &mut right, &mut worker, splits - 1);
+                self.workers.give(worker);
+            },
         );
-        let mut worker = self.workers.take();
-        worker.prepare(self.layout);
         group.tree.append(&right.tree, &mut |state, other| worker.merge(self, state, other));
         let pairs = group.lists.iter_mut().zip(&right.lists);
         pairs.take(self.job.selections.len()).for_each(|(lists, others)| lists.join(others));
-        self.workers.give(worker);
         self.groups.give(right);
     }
 
-    fn tiles_here(&self, rows: Range<usize>, tiles: Range<usize>, group: &mut Group<C>) {
-        let mut worker = self.workers.take();
-        worker.prepare(self.layout);
-        let mut row = std::mem::take(&mut worker.row);
-        self.pack_rows(rows.clone(), &mut row, worker.scratch.as_mut_slice());
+    fn one_after_another(
+        &self,
+        rows: Range<usize>,
+        tiles: Range<usize>,
+        row: &[C],
+        group: &mut Group<C>,
+        worker: &mut Worker<C>,
+    ) {
         let len = self.layout.col_len();
         let mut tile = tiles.start;
         while tile < tiles.end {
             if let Some(height) = self.left_out(&rows, tile, tiles.end) {
                 if self.job.sums {
-                    self.nothing(
-                        rows.len(),
-                        Place { first: tile as u64, height },
-                        group,
-                        &mut worker,
-                    );
+                    let place = Place { first: tile as u64, height };
+                    self.nothing(rows.len(), place, group, worker);
                 }
                 tile += 1 << height;
                 continue;
             }
             let col = &self.panel[(tile - self.first_tile) * len..][..len];
-            self.tile(rows.clone(), tile, col, row.as_slice(), group, &mut worker);
+            self.tile(rows.clone(), tile, col, row, group, worker);
             tile += 1;
         }
-        worker.row = row;
-        self.workers.give(worker);
     }
 
     /// Pack the blocks of a group and run the row stage on them.
@@ -462,7 +480,8 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
                 self.stages.pair(pairs);
             } else {
                 let selecting = Selecting { sweep: self, rows: rows.clone(), unit };
-                selecting.run(pairs, self.columns_of(tile).start, lists);
+                let first = self.columns_of(tile).start;
+                selecting.run(pairs, first, lists, &mut worker.opening);
             }
         }
         if self.job.sums {

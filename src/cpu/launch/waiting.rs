@@ -3,7 +3,8 @@
 //! Unlike [partial results](super::Partial) they stay as the engine has them, so a piece costs nothing but its own columns.
 //! Pieces begin and end at tiles; the result has the bits of one call.
 
-use super::{GROUP_BLOCKS, Group, Job, Launcher, Out, Workspace};
+use super::select::opening_len;
+use super::{Group, Job, Launcher, Out, Workspace};
 use crate::dtype::{Element, Real};
 use crate::launch::Needs;
 use crate::schedule::{LANES_OVER_COLUMNS, Lanes};
@@ -12,11 +13,12 @@ use crate::schedule::{LANES_OVER_COLUMNS, Lanes};
 #[derive(Debug)]
 pub struct Waiting<C> {
     groups: Vec<Group<C>>,
+    group_rows: usize,
 }
 
 impl<C> Default for Waiting<C> {
     fn default() -> Self {
-        Waiting { groups: Vec::new() }
+        Waiting { groups: Vec::new(), group_rows: 1 }
     }
 }
 
@@ -39,9 +41,11 @@ impl<C: Real> Launcher<C> {
         let sums = layout.slots.state as usize * lanes * size * heights;
         let kept: usize = job.selections.iter().map(|selection| selection.dim * selection.k).sum();
         let row = if job.sums { sums } else { 0 } + kept * (size + size_of::<i64>());
-        let group_rows = GROUP_BLOCKS * layout.block();
-        let worker = GROUP_BLOCKS * layout.row_len()
+        let group_rows = self.group_rows(usize::MAX, threads);
+        let opening = if kept == 0 { 0 } else { opening_len(layout) };
+        let worker = group_rows / layout.block() * layout.row_len()
             + layout.tile_len()
+            + opening
             + 2 * layout.state_len()
             + layout.pair_state_len()
             + layout.out_len()
@@ -55,7 +59,10 @@ impl<C: Real> Launcher<C> {
 
     /// Accumulators of the job's rows that have seen no column.
     pub fn begin<T: Element>(&self, job: &Job<'_, T>, waiting: &mut Waiting<C>) {
-        self.sweep(job, &[], 1).begin(0..job.rows, &mut waiting.groups);
+        // Pieces may be shared by fewer threads, which changes nothing.
+        waiting.group_rows = self.group_rows(job.rows, job.threads.count());
+        let sweep = self.sweep_in(waiting.group_rows, job, &[], 1);
+        sweep.begin(0..job.rows, &mut waiting.groups);
     }
 
     /// Accumulate the job's columns, which follow those seen before.
@@ -67,7 +74,7 @@ impl<C: Real> Launcher<C> {
             let mut workspace = self.workspaces.take();
             let Workspace { param, panel, .. } = &mut workspace;
             self.prepare_param(job, param);
-            let sweep = self.sweep(job, param.as_slice(), threads);
+            let sweep = self.sweep_in(waiting.group_rows, job, param.as_slice(), threads);
             let (tiles, held) = (sweep.tiles_of_job(), sweep.held_tiles(threads));
             sweep.more(0..job.rows, tiles, held, panel, &mut waiting.groups);
             self.workspaces.give(workspace);
@@ -87,7 +94,8 @@ impl<C: Real> Launcher<C> {
         job.on_threads(|threads| {
             let mut workspace = self.workspaces.take();
             self.prepare_param(job, &mut workspace.param);
-            let sweep = self.sweep(job, workspace.param.as_slice(), threads);
+            let param = workspace.param.as_slice();
+            let sweep = self.sweep_in(waiting.group_rows, job, param, threads);
             sweep.finish_all(0..job.rows, &mut waiting.groups, out);
             self.workspaces.give(workspace);
         });

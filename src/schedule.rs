@@ -102,6 +102,8 @@ impl Schedule {
             (Lanes::Rows, true, _) if cost.family == Family::Selection => (4, 4),
             (Lanes::Rows, true, _) if cost.computed > SHORT => (4, 4),
             (Lanes::Rows, true, _) if cost.family == Family::Exponential => (1, 3),
+            // Two vectors share what is read of a long one.
+            (Lanes::Rows, true, _) if cost.components >= LONG_VECTOR => (2, 2),
             (Lanes::Rows, true, _) => (1, 2),
             (Lanes::Rows, false, 32..) if contraction && cost.tile_slots <= 1 => (2, 6),
             (Lanes::Rows, false, 32..) => (2, 4),

@@ -9,7 +9,7 @@ const FEW: usize = 2;
 /// Rows that are tested for hits at once.
 const GROUP: usize = 8;
 /// Most minima that a bound is made of.
-pub(super) const MOST: usize = 24;
+pub(super) const MOST: usize = 32;
 
 /// The values of one component of a chunk.
 pub(super) struct Chunk<'a, C> {

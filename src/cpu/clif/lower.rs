@@ -520,20 +520,21 @@ impl<'a, 'f> Lower<'a, 'f> {
 
     /// `a * 2^n` by two powers of two: the first product is exact, the second rounds once.
     fn scale(&mut self, a: Value, n: Value) -> Value {
-        let (bias, digits) = match self.program.float {
-            Float::F32 => (127i64, 23i64),
-            Float::F64 => (1023, 52),
+        let (magic, bias, digits) = match self.program.float {
+            Float::F32 => (f64::from(MAGIC_F32), 127.0, 23),
+            Float::F64 => (MAGIC_F64, 1023.0, 52),
         };
-        let n = self.integral_to_int(n);
+        // With twice the bias added the low bits hold a positive integer, whose halves, rounded down and up, are the exponent fields.
+        let origin = self.float_constant(magic + 2.0 * bias);
+        let sum = self.f.ins().fadd(n, origin);
+        let sum = self.as_int(sum);
         let one = self.f.ins().iconst(types::I32, 1);
-        let half = self.f.ins().sshr(n, one);
-        let rest = self.f.ins().isub(n, half);
-        let bias = self.int_constant(bias);
+        let half = self.f.ins().ushr(sum, one);
+        let rest = self.f.ins().isub(sum, half);
         let digits = self.f.ins().iconst(types::I32, digits);
         let mut product = a;
         for exponent in [half, rest] {
-            let biased = self.f.ins().iadd(exponent, bias);
-            let bits = self.f.ins().ishl(biased, digits);
+            let bits = self.f.ins().ishl(exponent, digits);
             let power = self.as_float(bits);
             product = self.f.ins().fmul(product, power);
         }

@@ -216,17 +216,15 @@ impl Select<'_> {
             Float::F32 => (MAGIC_F32, 127, 23),
             Float::F64 => (MAGIC_F64, 1023, 52),
         };
-        // With twice the bias added the low bits hold a positive integer, half of which is the exponent field.
-        let mut product = a;
-        for (k, odd) in [0, 1].into_iter().enumerate() {
-            let origin = self.float(magic + f64::from(2 * bias + odd));
-            let sum = self.vector(Op::Add, &[n, origin]);
-            let half = self.vector(Op::Shift(Shift::RightLogical, 1), &[sum]);
-            let power = self.vector(Op::Shift(Shift::Left, digits), &[half]);
-            let target = if k == 1 { target } else { None };
-            product = self.result(Class::Vector, Op::Mul, &[product, power], target);
-        }
-        product
+        // With twice the bias added the low bits hold a positive integer, whose halves, rounded down and up, are the exponent fields.
+        let origin = self.float(magic + f64::from(2 * bias));
+        let sum = self.vector(Op::Add, &[n, origin]);
+        let half = self.vector(Op::Shift(Shift::RightLogical, 1), &[sum]);
+        let rest = self.vector(Op::IntSub, &[sum, half]);
+        let power = self.vector(Op::Shift(Shift::Left, digits), &[half]);
+        let product = self.vector(Op::Mul, &[a, power]);
+        let power = self.vector(Op::Shift(Shift::Left, digits), &[rest]);
+        self.result(Class::Vector, Op::Mul, &[product, power], target)
     }
 
     /// A mask of the lanes whose number, from `first` on, is below a general register.

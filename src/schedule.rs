@@ -110,16 +110,17 @@ impl Schedule {
             (Lanes::Rows, false, _) if contraction => (2, 4),
             (Lanes::Rows, false, _) => (4, 1),
         };
+        // A tile is a chunk at least, and has to stay in cache.
+        let fits = |chunk: u32| chunk.saturating_mul(cost.column_bytes) <= 2 * TILE_BYTES;
         let chunk = match (lanes, cost.family) {
             (Lanes::Columns, _) => 2_048,
             (Lanes::Rows, Family::Sum) if cost.tile_slots == 0 => 256,
+            // Six columns and four divide it.
             (Lanes::Rows, Family::Selection) if contraction => {
-                // Six columns and four divide it. A tile is a chunk at least, and has to stay in cache.
-                let fits = |chunk: &u32| chunk.saturating_mul(cost.column_bytes) <= 2 * TILE_BYTES;
-                [96, 48].into_iter().find(fits).unwrap_or(24)
+                [96, 48].into_iter().find(|chunk| fits(*chunk)).unwrap_or(24)
             }
             // One rescaling for twice as many pairs (bench: P2).
-            (Lanes::Rows, Family::Exponential) if cost.tile_slots <= 1 => 128,
+            (Lanes::Rows, Family::Exponential) if cost.tile_slots <= 1 && fits(128) => 128,
             (Lanes::Rows, _) => 64,
         };
         let most = (TILE_BYTES / cost.column_bytes.max(1)).max(1);

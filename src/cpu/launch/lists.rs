@@ -24,17 +24,13 @@ impl<C: Real> Lists<C> {
         self.indices.resize(len, MISSING);
     }
 
-    /// Whether a list has room.
-    pub(super) fn is_open(&self, list: usize) -> bool {
-        self.indices[(list + 1) * self.k - 1] == MISSING
-    }
-
     /// The largest value that could still enter a list, NaN if none could.
     pub(super) fn threshold(&self, list: usize) -> C {
-        if self.is_open(list) {
+        let last = (list + 1) * self.k - 1;
+        if self.indices[last] == MISSING {
             return C::INFINITY;
         }
-        let worst = self.values[(list + 1) * self.k - 1];
+        let worst = self.values[last];
         let below = worst.below();
         // Equal values do not enter, and nothing is below -infinity.
         if below < worst { below } else { C::NAN }

@@ -1,6 +1,6 @@
 //! One call of a kernel: inputs packed into tiles, row groups swept over them in parallel, results written.
 //!
-//! The columns are packed tile by tile into a *panel* that all row groups share; a *group* is a few blocks of rows, swept over
+//! The columns are packed tile by tile into a *panel* that all row groups share; a *group* is some blocks of rows, swept over
 //! the panel's tiles in one task. Each tile gives one leaf of a merge tree whose shape depends on the tile's number only
 //! ([`tree`]), so a result has the same bits for any number of threads, however rows and columns were divided among them.
 //! Selections keep sorted lists instead ([`lists`], [`select`]), whose merge is exact. A kernel of several reductions has both; their
@@ -130,7 +130,6 @@ struct Group<C> {
 /// Buffers of one task.
 #[derive(Debug, Default)]
 struct Worker<C> {
-    row: Buffer<C>,
     state: Buffer<C>,
     other: Buffer<C>,
     tile: Buffer<C>,
@@ -155,6 +154,8 @@ pub struct Launcher<C> {
     stages: Box<dyn Stages<C>>,
     workspaces: Pool<Workspace<C>>,
     workers: Pool<Worker<C>>,
+    /// Packed rows of groups.
+    rows: Pool<Buffer<C>>,
     groups: Pool<Group<C>>,
 }
 
@@ -168,7 +169,7 @@ const WAITING_HEIGHTS: usize = 8;
 const CACHED_PANEL_BYTES: usize = 1 << 20;
 /// Groups of rows from which packed columns are used often enough to come from memory.
 const MANY_GROUPS: usize = 8;
-/// Rows of a group, in blocks and in all: how often a packed column tile is used once it is in cache (bench: P3).
+/// Rows of a group, that many blocks or that many rows: how often a packed column tile is used once it is in cache (bench: P3).
 const GROUP_BLOCKS: usize = 8;
 const GROUP_ROWS: usize = 256;
 /// Rows of a task below which columns are divided instead of rows.
@@ -188,14 +189,15 @@ fn tasks(threads: usize) -> usize {
 impl<C: Real> Launcher<C> {
     /// A launcher of a kernel.
     pub fn new(stages: Box<dyn Stages<C>>) -> Launcher<C> {
-        let (workspaces, workers, groups) = (Pool::new(), Pool::new(), Pool::new());
-        Launcher { stages, workspaces, workers, groups }
+        let (workspaces, workers) = (Pool::new(), Pool::new());
+        Launcher { stages, workspaces, workers, rows: Pool::new(), groups: Pool::new() }
     }
 
     /// Free the memory that is kept for further calls.
     pub fn release(&self) {
         self.workspaces.clear();
         self.workers.clear();
+        self.rows.clear();
         self.groups.clear();
     }
 
@@ -267,18 +269,21 @@ impl<C: Real> Launcher<C> {
             first_tile: 0,
             group_rows,
             workers: &self.workers,
+            rows: &self.rows,
             groups: &self.groups,
             parallel: threads > 1,
             splits: tasks(threads).div_ceil(groups).next_power_of_two().ilog2(),
         }
     }
 
-    /// Rows of a group where threads share some rows: whole blocks, as many as stay in cache, and about the same number in each group.
+    /// Rows of a group, of a call with so many rows on so many threads: whole blocks, as many as stay in cache packed, and about the
+    /// same number in each group.
     fn group_rows(&self, rows: usize, threads: usize) -> usize {
         let layout = self.layout();
         let block = layout.block();
         let row = layout.slots.row as usize * layout.float.bytes();
-        let most = GROUP_ROWS.max(GROUP_BLOCKS * block).min(GROUP_BYTES / row.max(1)).max(block);
+        let fit = (GROUP_BYTES / row.max(1) / block).max(1) * block;
+        let most = GROUP_ROWS.max(GROUP_BLOCKS * block).min(fit);
         let few = TASK_ROWS.min(rows.div_ceil(threads));
         let task = rows.div_ceil(tasks(threads)).max(few).max(1);
         task.div_ceil(task.div_ceil(most)).div_ceil(block) * block

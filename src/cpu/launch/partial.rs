@@ -237,7 +237,8 @@ impl<C: Real> Launcher<C> {
         let mut worker = self.workers.take();
         worker.prepare(layout);
         worker.out.resize(layout.out_len());
-        worker.row.resize(layout.row_len());
+        let mut row = self.rows.take();
+        row.resize(layout.row_len());
         let param = vec![C::default(); layout.slots.param as usize];
         for first in (0..rows).step_by(block) {
             let count = block.min(rows - first);
@@ -250,13 +251,14 @@ impl<C: Real> Launcher<C> {
             }
             let results = worker.out.as_mut_slice();
             let scratch = worker.scratch.as_mut_slice();
-            self.stages.finish(&param, worker.row.as_slice(), state, results, scratch);
+            self.stages.finish(&param, row.as_slice(), state, results, scratch);
             for (s, values) in worker.out.as_slice().chunks_exact(block).enumerate() {
                 for (lane, value) in values[..count].iter().enumerate() {
                     out.set_value(first + lane, s, value.store());
                 }
             }
         }
+        self.rows.give(row);
         self.workers.give(worker);
     }
 }

@@ -6,10 +6,10 @@ use crate::dtype::Real;
 /// Rows with a hit in a chunk, as a part of all, up to which each is searched alone: beyond, it is faster to search column after
 /// column with all rows side by side (bench: pairwise, argkmin).
 const FEW: usize = 2;
-/// Rows that are tested for hits at once.
+/// Rows that are looked at together.
 const GROUP: usize = 8;
-/// Most minima that a bound is made of.
-pub(super) const MOST: usize = 32;
+/// Largest k that a bound is made for.
+pub(super) const MOST_K: usize = 32;
 
 /// The values of one component of a chunk.
 pub(super) struct Chunk<'a, C> {
@@ -85,7 +85,7 @@ fn lower<C: Real>(limit: &mut C, to: C) {
     }
 }
 
-/// Lower the threshold of each lane to the `k`-th smallest of its minima.
+/// Lower the threshold of each lane to the `k`-th smallest of its minima; `k` is at most [`MOST_K`].
 pub(super) fn bound<'a, C: Real>(
     limits: &mut [C],
     minima: impl Iterator<Item = &'a [C]> + Clone,
@@ -93,7 +93,7 @@ pub(super) fn bound<'a, C: Real>(
 ) {
     for (g, limits) in limits.chunks_mut(GROUP).enumerate() {
         // The least ones of each lane so far, sorted.
-        let mut least = [[C::INFINITY; GROUP]; MOST];
+        let mut least = [[C::INFINITY; GROUP]; MOST_K];
         for minima in minima.clone() {
             let mut rest = [C::INFINITY; GROUP];
             rest[..limits.len()].copy_from_slice(&minima[g * GROUP..][..limits.len()]);

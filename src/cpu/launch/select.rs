@@ -3,8 +3,9 @@
 //! The kernel stops after a chunk in which some value is at most its row's threshold, with the chunk's values in the tile and, a row,
 //! the least of them; the threshold is a little below the worst value that the list keeps, so that equal values do not stop it.
 //!
-//! Rows that have seen nothing would stop it after every chunk, so they begin with an *opening*: several chunks are evaluated before
-//! any is searched. The `k`-th of their minima is a bound on the `k` smallest values, and few values are within it.
+//! Rows that have seen nothing would stop it after every chunk, so they begin with an *opening*: all chunks of a tile, up to a number,
+//! are evaluated before any is searched. The `k`-th of their minima is a bound on the `k` smallest values, and few values are within
+//! it. Without `k` chunks in a tile, as with long points, there is none.
 
 use super::lists::{Lists, MISSING};
 use super::search::{self, Chunk};
@@ -18,8 +19,8 @@ use crate::reduce::Preference;
 use crate::schedule::Lanes;
 use std::ops::Range;
 
-/// Most chunks of an opening, and most bytes of their values: a part of a level-2 cache (bench: argkmin).
-const OPENING_CHUNKS: usize = search::MOST;
+/// Most chunks of an opening, and most bytes of their values: a part of a level-2 cache (bench: P4-D3-K10).
+const OPENING_CHUNKS: usize = 32;
 const OPENING_BYTES: usize = 512 * 1024;
 
 /// Chunks of an opening whose values take so many bytes each.
@@ -83,7 +84,7 @@ impl<T: Element, C: Real> Selecting<'_, '_, T, C> {
             self.sweep.stages.pair(Pairs { param, row, col, state, tile, scratch, columns })
         };
         let mut at = columns.start;
-        let chunks = self.opening(lists, columns.len(), tile.len());
+        let chunks = self.chunks_to_open(&state[own..], columns.len(), tile.len());
         if chunks > 0 {
             let len = tile.len() + self.own_len();
             opening.resize(chunks * len);
@@ -144,14 +145,24 @@ impl<T: Element, C: Real> Selecting<'_, '_, T, C> {
         })
     }
 
-    /// Chunks of the unit's opening; none if its rows have seen something, or if there are too few for a bound.
-    fn opening(&self, lists: &[Lists<C>; 2], columns: usize, tile: usize) -> usize {
-        let selections = self.sweep.job.selections;
-        let is_new = lists[0].is_open(self.first_row() * selections[0].dim);
-        let most = selections.iter().map(|selection| selection.k).max().unwrap_or(0);
+    /// Chunks of the unit's opening, whose values take `tile` elements each; none if most of its lists are full, or if there are too
+    /// few for a bound.
+    fn chunks_to_open(&self, own: &[C], columns: usize, tile: usize) -> usize {
+        let most = self.sweep.job.selections.iter().map(|selection| selection.k).max().unwrap_or(0);
         let chunks = columns / self.sweep.layout.schedule.chunk as usize;
         let chunks = chunks.min(opening_chunks(tile * size_of::<C>()));
-        if self.by_rows() && is_new && chunks >= most { chunks } else { 0 }
+        if !self.by_rows() || chunks < most || most > search::MOST_K {
+            return 0;
+        }
+        let limits = self
+            .selections()
+            .flat_map(|(selection, at)| &own[at..][..selection.dim * self.lanes()]);
+        let (open, full) = limits.fold((0, 0), |(open, full), limit| match *limit {
+            limit if limit == C::INFINITY => (open + 1, full),
+            limit if limit < C::INFINITY => (open, full + 1),
+            _ => (open, full),
+        });
+        if open > full { chunks } else { 0 }
     }
 
     /// Set the thresholds of a block (of all lanes of a row, with lanes over columns), and the minima to nothing.

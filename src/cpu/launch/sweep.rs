@@ -30,6 +30,7 @@ pub(super) struct Sweep<'a, T, C> {
     /// Rows of a group: whole blocks.
     pub(super) group_rows: usize,
     pub(super) workers: &'a Pool<Worker<C>>,
+    pub(super) rows: &'a Pool<Buffer<C>>,
     pub(super) groups: &'a Pool<Group<C>>,
     /// Whether to fork at all.
     pub(super) parallel: bool,
@@ -246,13 +247,10 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
 
     /// Accumulate a group over tiles, which are divided for other threads.
     fn tiles(&self, rows: Range<usize>, tiles: Range<usize>, group: &mut Group<C>, splits: u32) {
-        let mut worker = self.workers.take();
-        worker.prepare(self.layout);
-        let mut row = std::mem::take(&mut worker.row);
-        self.pack_rows(rows.clone(), &mut row, worker.scratch.as_mut_slice());
-        self.divided(rows, tiles, row.as_slice(), group, &mut worker, splits);
-        worker.row = row;
-        self.workers.give(worker);
+        let mut row = self.rows.take();
+        self.pack_rows(rows.clone(), &mut row);
+        self.divided(rows, tiles, row.as_slice(), group, splits);
+        self.rows.give(row);
     }
 
     /// Accumulate packed rows over tiles, halving them `splits` times at whole subtrees of the merge tree.
@@ -262,11 +260,10 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         tiles: Range<usize>,
         row: &[C],
         group: &mut Group<C>,
-        worker: &mut Worker<C>,
         splits: u32,
     ) {
         if splits == 0 || tiles.len() < 2 {
-            return self.one_after_another(rows, tiles, row, group, worker);
+            return self.one_after_another(rows, tiles, row, group);
         }
         // The largest node boundary inside: the highest bit in which the first and the last tile differ.
         let last = tiles.end - 1;
@@ -277,17 +274,15 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         self.clear(&mut right, rows.clone());
         let others = rows.clone();
         self.fork(
-            || self.divided(rows, a, row, group, worker, splits - 1),
-            || {
-                let mut worker = self.workers.take();
-                worker.prepare(self.layout);
-                self.divided(others, b, row, &mut right, &mut worker, splits - 1);
-                self.workers.give(worker);
-            },
+            || self.divided(rows, a, row, group, splits - 1),
+            || self.divided(others, b, row, &mut right, splits - 1),
         );
+        let mut worker = self.workers.take();
+        worker.prepare(self.layout);
         group.tree.append(&right.tree, &mut |state, other| worker.merge(self, state, other));
         let pairs = group.lists.iter_mut().zip(&right.lists);
         pairs.take(self.job.selections.len()).for_each(|(lists, others)| lists.join(others));
+        self.workers.give(worker);
         self.groups.give(right);
     }
 
@@ -297,32 +292,36 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         tiles: Range<usize>,
         row: &[C],
         group: &mut Group<C>,
-        worker: &mut Worker<C>,
     ) {
+        let mut worker = self.workers.take();
+        worker.prepare(self.layout);
         let len = self.layout.col_len();
         let mut tile = tiles.start;
         while tile < tiles.end {
             if let Some(height) = self.left_out(&rows, tile, tiles.end) {
                 if self.job.sums {
                     let place = Place { first: tile as u64, height };
-                    self.nothing(rows.len(), place, group, worker);
+                    self.nothing(rows.len(), place, group, &mut worker);
                 }
                 tile += 1 << height;
                 continue;
             }
             let col = &self.panel[(tile - self.first_tile) * len..][..len];
-            self.tile(rows.clone(), tile, col, row, group, worker);
+            self.tile(rows.clone(), tile, col, row, group, &mut worker);
             tile += 1;
         }
+        self.workers.give(worker);
     }
 
     /// Pack the blocks of a group and run the row stage on them.
-    fn pack_rows(&self, rows: Range<usize>, row: &mut Buffer<C>, scratch: &mut [C]) {
+    fn pack_rows(&self, rows: Range<usize>, row: &mut Buffer<C>) {
         let (block, len) = (self.layout.block(), self.layout.row_len());
         row.resize(rows.len().div_ceil(block) * len);
         if len == 0 {
             return;
         }
+        let mut worker = self.workers.take();
+        worker.scratch.resize(self.layout.scratch);
         for (b, slots) in row.as_mut_slice().chunks_exact_mut(len).enumerate() {
             let first = rows.start + b * block;
             let count = block.min(rows.end - first);
@@ -339,8 +338,9 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
                     *value = pack::number(index, row);
                 }
             }
-            self.stages.row(self.param, slots, scratch);
+            self.stages.row(self.param, slots, worker.scratch.as_mut_slice());
         }
+        self.workers.give(worker);
     }
 
     /// The node of a tile and those after it none of whose pairs with some rows takes part: its height.
@@ -520,8 +520,8 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
     fn finish_sums(&self, rows: Range<usize>, group: &mut Group<C>, out: &mut Out<'_, T>) {
         let mut worker = self.workers.take();
         worker.prepare(self.layout);
-        let mut row = std::mem::take(&mut worker.row);
-        self.pack_rows(rows.clone(), &mut row, worker.scratch.as_mut_slice());
+        let mut row = self.rows.take();
+        self.pack_rows(rows.clone(), &mut row);
         if group.tree.is_empty() {
             let units = self.units(rows.len());
             let node = group
@@ -551,7 +551,7 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
                 }
             }
         }
-        worker.row = row;
+        self.rows.give(row);
         self.workers.give(worker);
     }
 }

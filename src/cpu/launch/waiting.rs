@@ -43,7 +43,9 @@ impl<C: Real> Launcher<C> {
         let row = if job.sums { sums } else { 0 } + kept * (size + size_of::<i64>());
         let group_rows = self.group_rows(usize::MAX, threads);
         let opening = if kept == 0 { 0 } else { opening_len(layout) };
-        let worker = group_rows / layout.block() * layout.row_len()
+        // A thread that waits for others to take part in a group may begin another one.
+        let packed_rows = 2 * (group_rows / layout.block()) * layout.row_len();
+        let worker = packed_rows
             + layout.tile_len()
             + opening
             + 2 * layout.state_len()

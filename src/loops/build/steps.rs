@@ -322,21 +322,20 @@ fn exponential(l: &mut Lowering<'_>, source: &Source<'_>) {
     let has = |preference| selection::all(source).any(|kept| kept == preference);
     let mut value = l.components(root)[0];
     // Of a negation, such as -SqNorm2(x - y), the operand is kept: what is least of it is largest of F.
+    let free = l.formula.keep.is_none() && selection::all(source).next().is_none();
     let operand = match l.b.def(value).inst {
-        Inst::Unary(Unary::Neg, operand) if selection::all(source).next().is_none() => {
-            Some(operand)
-        }
+        Inst::Unary(Unary::Neg, operand) if free => Some(operand),
         _ => None,
     };
-    let operand = operand.filter(|_| l.formula.keep.is_none());
     let m = l.b.array("max", Space::State, 1);
     l.b.program().identity.push(f64::NEG_INFINITY);
-    let (name, extreme, nothing) = match operand {
+    let (name, extreme, unseen) = match operand {
         Some(_) => ("chunk_min", Binary::Min, f64::INFINITY),
         None => ("chunk_max", Binary::Max, f64::NEG_INFINITY),
     };
-    let own_max = (!has(Preference::Largest)).then(|| {
-        l.b.program().identity.push(nothing);
+    // Selections of the largest have it already.
+    let chunk_extreme = (!has(Preference::Largest)).then(|| {
+        l.b.program().identity.push(unseen);
         l.b.array(name, Space::State, 1)
     });
     let shift = l.b.array("base", Space::State, 1);
@@ -348,7 +347,7 @@ fn exponential(l: &mut Lowering<'_>, source: &Source<'_>) {
     outputs.push(sums(l, source, "sum", weight));
     let selected = selection::declare(l, source);
 
-    // F of every column of the chunk, and its maximum.
+    // F of every column of the chunk, or the operand, and the largest F.
     let kept = l.kept();
     let offers: Vec<Offer> =
         selected.iter().map(|selected| selected.hold(l, &Index::at(0), value, kept)).collect();
@@ -369,10 +368,10 @@ fn exponential(l: &mut Lowering<'_>, source: &Source<'_>) {
     };
     let pair = l.end_block(Sharing::Kept);
     let mut accumulators = Vec::new();
-    if let Some(chunk_max) = own_max {
-        let mut largest = l.b.accumulator(chunk_max, Index::at(0), Start::State);
-        largest.next = l.b.binary(extreme, value, largest.param);
-        accumulators.push(largest);
+    if let Some(array) = chunk_extreme {
+        let mut seen = l.b.accumulator(array, Index::at(0), Start::State);
+        seen.next = l.b.binary(extreme, value, seen.param);
+        accumulators.push(seen);
     }
     accumulators.extend(offers.iter().map(|offer| offer.accumulate(l)));
     let step = l.end_block(Sharing::Fresh);
@@ -380,9 +379,9 @@ fn exponential(l: &mut Lowering<'_>, source: &Source<'_>) {
 
     // One rescale a chunk.
     let old = l.b.load(m, Index::at(0));
-    let seen = match own_max {
-        Some(chunk_max) => {
-            let seen = l.b.load(chunk_max, Index::at(0));
+    let seen = match chunk_extreme {
+        Some(array) => {
+            let seen = l.b.load(array, Index::at(0));
             if operand.is_some() { l.b.neg(seen) } else { seen }
         }
         None => selection::largest(l, &selected),
@@ -390,11 +389,11 @@ fn exponential(l: &mut Lowering<'_>, source: &Source<'_>) {
     let new = l.b.binary(Binary::Max, seen, old);
     let base_new = base(l, new);
     let factor = rescale(l, old, base_new);
-    let nothing = l.b.float(nothing);
+    let unseen = l.b.float(unseen);
     l.b.store(m, Index::at(0), new);
     l.b.store(shift, Index::at(0), base_new);
-    if let Some(chunk_max) = own_max {
-        l.b.store(chunk_max, Index::at(0), nothing);
+    if let Some(array) = chunk_extreme {
+        l.b.store(array, Index::at(0), unseen);
     }
     for array in outputs.iter().flat_map(|o| [Some(o.sum), o.lost]).flatten() {
         let dim = l.b.array_len(array);

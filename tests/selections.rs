@@ -1,5 +1,7 @@
 //! Selections against sorting: values in every order, ties, values that are no numbers, and shapes about those of chunks and tiles.
 
+#![allow(clippy::print_stdout, reason = "a skipped engine is said to be")]
+
 use genred::cache::{Cache, Mode, Options};
 use genred::{Axis, Backend, Genred, Kernel, Reduction, View};
 use genred_fuzz_bodies::Choices;

@@ -28,7 +28,7 @@ pub enum Reduction {
     Sum,
     /// log of the sum of exp(F) (times the weight). Output: 1, or the weight's dim.
     LogSumExp,
-    /// Mean of the weight under exp(F). Output: the weight's dim.
+    /// Mean of the weight under exp(F), of weights whose sum does not overflow. Output: the weight's dim.
     SumSoftMaxWeight,
     /// The raw pair (m, s): m = max F, s = sum of exp(F - m) (times the weight). Output: 1 + 1, or 1 + the weight's dim.
     MaxSumShiftExp,

@@ -83,6 +83,8 @@ fn exponential(task: &Task<'_>, nodes: &mut Nodes<'_, Rounding>, tree: Tree) -> 
     let mut sums = vec![norm; dim];
     // Whether the weight of some term +inf is not surely positive, and whether some weight is infinite or unknown.
     let (mut any_odd_top, mut any_odd_weight) = (vec![false; dim], vec![false; dim]);
+    // Relative to the largest F so far, which engines begin with, every factor is at most 1 and may be 1.
+    let mut weights = vec![0.0; dim];
     let rounding = nodes.arithmetic();
     for column in 0..task.columns() {
         if !nodes.enter_column(column) {
@@ -101,6 +103,7 @@ fn exponential(task: &Task<'_>, nodes: &mut Nodes<'_, Rounding>, tree: Tree) -> 
         for (k, g) in nodes.value(weight).iter().enumerate() {
             any_odd_top[k] |= f.value == f64::INFINITY && g.low <= 0.0;
             any_odd_weight[k] |= !g.is_finite();
+            weights[k] += g.magnitude();
             sums[k].0.add(value * g.value);
             sums[k].1.add(rounding.apply(&Op::Mul, &[factor, *g]));
         }
@@ -111,6 +114,7 @@ fn exponential(task: &Task<'_>, nodes: &mut Nodes<'_, Rounding>, tree: Tree) -> 
         let unsure = any_nan || any_unknown;
         results.push(if unsure { Bounded::unknown(largest.value) } else { largest });
     }
+    let overflows = |k: usize| weights[k] > rounding.largest / 2.0;
     let bounded = |sum: &(Total, Sum)| sum.1.bounded(&rounding, sum.0.value(), tree.height + 1.0);
     for (k, sum) in sums.iter().enumerate() {
         let sum = bounded(sum);
@@ -122,7 +126,7 @@ fn exponential(task: &Task<'_>, nodes: &mut Nodes<'_, Rounding>, tree: Tree) -> 
         };
         results.push(if any_nan {
             Bounded::exact(f64::NAN)
-        } else if any_unknown || any_odd_weight[k] || largest.is_unknown() {
+        } else if any_unknown || any_odd_weight[k] || largest.is_unknown() || overflows(k) {
             Bounded::unknown(value)
         } else {
             match task.reduction {

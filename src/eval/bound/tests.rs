@@ -389,6 +389,25 @@ fn differences_of_exponents_may_overflow() {
     assert!(bounds.values.values[1].allows(1.0), "{:?}", bounds.values.values[1]);
 }
 
+/// The first two weights overflow relative to the first F, which engines begin with, though not relative to the largest.
+#[test]
+fn weights_that_overflow_before_the_largest_is_seen_are_unknown() {
+    let formula = typing::formula("y[0]", Some("y[1]"), &["y = Vj(2)"]).unwrap();
+    let weight = f64::MAX / 1.5;
+    let task = Task {
+        formula: &formula,
+        rows: Category::I,
+        reduction: Reduction::SumSoftMaxWeight,
+        float: Float::F64,
+        inputs: &[Matrix::new(3, 2, vec![0.0, weight, 0.0, weight, 800.0, weight])],
+        m: 1,
+        n: 3,
+    };
+    let bounds = reduce(&task, Tree::sequential(3));
+    assert_eq!(bounds.values.values[0].value, weight);
+    assert!(bounds.values.values[0].allows(f64::INFINITY), "{:?}", bounds.values.values[0]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -133,8 +133,6 @@ struct Worker<C> {
     state: Buffer<C>,
     other: Buffer<C>,
     tile: Buffer<C>,
-    /// Chunks that are searched together.
-    opening: Buffer<C>,
     out: Buffer<C>,
     scratch: Buffer<C>,
 }
@@ -198,6 +196,7 @@ impl<C: Real> Launcher<C> {
         self.workspaces.clear();
         self.workers.clear();
         self.rows.clear();
+        select::release::<C>();
         self.groups.clear();
     }
 

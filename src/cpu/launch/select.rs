@@ -12,16 +12,30 @@ use super::search::{self, Chunk};
 use super::sweep::Sweep;
 use super::{Out, Pieces, Selection};
 use crate::cpu::layout::Layout;
-use crate::cpu::memory::Buffer;
+use crate::cpu::memory::{Buffer, Pool};
 use crate::cpu::stages::Pairs;
 use crate::dtype::{Element, Real};
 use crate::reduce::Preference;
 use crate::schedule::Lanes;
+use std::any::Any;
 use std::ops::Range;
 
 /// Most chunks of an opening, and most bytes of their values: a part of a level-2 cache (bench: P4-D3-K10).
 const OPENING_CHUNKS: usize = 32;
 const OPENING_BYTES: usize = 512 * 1024;
+
+/// Memory of openings, which kernels share: each would keep a good part of a cache for every thread.
+fn openings<C: Real>() -> &'static Pool<Buffer<C>> {
+    static OF_F32: Pool<Buffer<f32>> = Pool::new();
+    static OF_F64: Pool<Buffer<f64>> = Pool::new();
+    let all: [&dyn Any; 2] = [&OF_F32, &OF_F64];
+    all.into_iter().find_map(<dyn Any>::downcast_ref).expect("kernels compute in one of the two")
+}
+
+/// Free the memory of openings that no call uses now.
+pub(super) fn release<C: Real>() {
+    openings::<C>().clear();
+}
 
 /// Chunks of an opening whose values take so many bytes each.
 fn opening_chunks(bytes: usize) -> usize {
@@ -68,13 +82,7 @@ const PER_COMPONENT: usize = 3;
 
 impl<T: Element, C: Real> Selecting<'_, '_, T, C> {
     /// Run the kernel over columns of a tile whose first column is `first_column`, and offer what it finds to the lists.
-    pub(super) fn run(
-        &self,
-        pairs: Pairs<'_, C>,
-        first_column: usize,
-        lists: &mut [Lists<C>; 2],
-        opening: &mut Buffer<C>,
-    ) {
+    pub(super) fn run(&self, pairs: Pairs<'_, C>, first_column: usize, lists: &mut [Lists<C>; 2]) {
         let Pairs { param, row, col, state, tile, scratch, columns } = pairs;
         let chunk = self.sweep.layout.schedule.chunk as usize;
         let own = state.len() - self.own_len();
@@ -87,6 +95,7 @@ impl<T: Element, C: Real> Selecting<'_, '_, T, C> {
         let chunks = self.chunks_to_open(&state[own..], columns.len(), tile.len());
         if chunks > 0 {
             let len = tile.len() + self.own_len();
+            let mut opening = openings::<C>().take();
             opening.resize(chunks * len);
             for held in opening.as_mut_slice().chunks_exact_mut(len) {
                 let (tile, seen) = held.split_at_mut(tile.len());
@@ -101,6 +110,7 @@ impl<T: Element, C: Real> Selecting<'_, '_, T, C> {
                 let hit = Hit { tile, seen: Some(seen), count: chunk, first };
                 self.search(&hit, &mut state[own..], lists);
             }
+            openings::<C>().give(opening);
         }
         while at < columns.end {
             let done = run(state, tile, at..columns.end);

@@ -481,7 +481,7 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
             } else {
                 let selecting = Selecting { sweep: self, rows: rows.clone(), unit };
                 let first = self.columns_of(tile).start;
-                selecting.run(pairs, first, lists, &mut worker.opening);
+                selecting.run(pairs, first, lists);
             }
         }
         if self.job.sums {

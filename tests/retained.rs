@@ -21,7 +21,7 @@ fn selections_keep_little_memory() {
     let (x, y) = (vec![0.5f32; 64 * 3], vec![0.25f32; 4_096 * 3]);
     let views = [View::new(&x, 64, 3).expect("x"), View::new(&y, 4_096, 3).expect("y")];
     let called = |n: usize| -> Kernel<f32> {
-        let kernel = Genred::reduction(Reduction::ArgKMin(3), &format!("SqDist(x, y) + {n}"))
+        let kernel = Genred::reduction(Reduction::ArgKMin(3), format!("SqDist(x, y) + {n}"))
             .output("a = Vi(3)")
             .aliases(["x = Vi(3)", "y = Vj(3)"])
             .single_threaded()

@@ -30,6 +30,9 @@ pub(crate) const EXAMPLES: &str = "\
 It fails if a result is not what the oracle allows, if an entry of the cache is rejected, or if memory grows by more than 5 % or \
 descriptors at all after the first quarter of the time. Memory is judged if that quarter was a minute or more.
 
+What is measured is resident memory, of which allocators keep what was freed. With glibc, MALLOC_ARENA_MAX=1, \
+MALLOC_TRIM_THRESHOLD_=65536 and MALLOC_MMAP_THRESHOLD_=65536 in the environment make it give that back.
+
 Examples:
   genred soak --minutes 20
   genred soak --minutes 0.5 --threads 8 --seed 7";

@@ -89,7 +89,6 @@ const LONG: &[(&str, &str)] = &[
     ("src/cpu/clif/lower.rs", "one arm an instruction"),
     ("src/cpu/wide/select.rs", "one arm an instruction"),
     ("src/cpu/clif/stages.rs", "six stage functions over one set of cursors"),
-    ("src/cpu/launch/sweep.rs", "one recursion over rows, columns and panels"),
     ("src/bin/genred/soak/formula.rs", "one arm a rule of typing"),
 ];
 

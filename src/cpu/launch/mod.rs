@@ -6,7 +6,9 @@
 //! Selections keep sorted lists instead ([`lists`], [`select`]), whose merge is exact. A kernel of several reductions has both; their
 //! results stand beside each other in the arrays of one [`Out`], those of sums first.
 
+mod kept;
 mod lists;
+mod packing;
 mod partial;
 mod pieces;
 mod search;
@@ -14,6 +16,7 @@ mod select;
 mod sweep;
 mod tree;
 mod waiting;
+mod worker;
 
 pub use crate::launch::{Indices, Out};
 pub use partial::Partial;
@@ -32,6 +35,7 @@ use lists::Lists;
 use std::sync::atomic::{AtomicBool, Ordering};
 use sweep::Sweep;
 use tree::Tree;
+use worker::Worker;
 
 /// What a selection keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,16 +129,6 @@ struct Group<C> {
     tree: Tree<C>,
     /// Kept values of each selection.
     lists: [Lists<C>; 2],
-}
-
-/// Buffers of one task.
-#[derive(Debug, Default)]
-struct Worker<C> {
-    state: Buffer<C>,
-    other: Buffer<C>,
-    tile: Buffer<C>,
-    out: Buffer<C>,
-    scratch: Buffer<C>,
 }
 
 /// Buffers of one call.

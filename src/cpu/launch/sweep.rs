@@ -1,20 +1,17 @@
 //! Row groups against the tiles of a panel.
 
-use super::super::layout::{Input, Layout};
+use super::super::layout::Layout;
 use super::super::memory::{Buffer, Pool};
-use super::super::pack;
 use super::super::stages::{Pairs, Stages};
 use super::select::{self, At, Selecting};
 use super::tree::Place;
+use super::worker::Worker;
 use super::{
     CACHED_PANEL_BYTES, Group, Job, MANY_GROUPS, Out, PANEL_BYTES, Selection, WAITING_BYTES,
-    WAITING_HEIGHTS, Worker,
+    WAITING_HEIGHTS,
 };
 use crate::dtype::{Element, Real};
-use crate::loops::keep::Holds;
-use crate::loops::program::Space;
-use crate::schedule::{LANES_OVER_COLUMNS, Lanes};
-use crate::view::View;
+use crate::schedule::Lanes;
 use std::ops::Range;
 
 /// Everything the tasks of a call share.
@@ -104,72 +101,6 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
             self.pack(range.clone(), panel.as_mut_slice());
             let here = Sweep { panel: panel.as_slice(), first_tile: start, ..*self };
             here.partly(rows.clone(), range, waiting);
-        }
-    }
-
-    /// Pack tiles into the front of `panel` and run the column stage on them.
-    pub(super) fn pack(&self, tiles: Range<usize>, panel: &mut [C]) {
-        let len = self.layout.col_len();
-        if len == 0 {
-            return;
-        }
-        if tiles.len() > 1 && self.parallel {
-            let half = tiles.len() / 2;
-            let mid = tiles.start + half;
-            let (left, right) = panel.split_at_mut(half * len);
-            let (a, b) = (tiles.start..mid, mid..tiles.end);
-            rayon::join(|| self.pack(a, left), || self.pack(b, right));
-            return;
-        }
-        let mut worker = self.workers.take();
-        worker.scratch.resize(self.layout.scratch);
-        for (tile, slots) in tiles.zip(panel.chunks_exact_mut(len)) {
-            let columns = self.columns_of(tile);
-            for (view, input) in self.job.inputs.iter().zip(&self.layout.inputs) {
-                if let Some(input) = input.filter(|i| i.space == Space::Col) {
-                    self.pack_columns(view, input, columns.clone(), slots);
-                }
-            }
-            self.pack_numbers(columns.clone(), slots);
-            let scratch = worker.scratch.as_mut_slice();
-            self.stages.col(self.param, slots, 0..columns.len(), scratch);
-        }
-        self.workers.give(worker);
-    }
-
-    /// Pack one input's points of a tile.
-    fn pack_columns(
-        &self,
-        view: &View<'_, T>,
-        input: Input,
-        places: Range<usize>,
-        slots: &mut [C],
-    ) {
-        let stride = self.layout.schedule.column_stride();
-        let Some(pieces) = self.job.pieces else {
-            return pack::points(view, input, places.start, places.len(), slots, stride);
-        };
-        for (at, columns) in pieces.columns(places) {
-            pack::points(view, input, columns.start, columns.len(), &mut slots[at..], stride);
-        }
-    }
-
-    /// Pack the numbers of a tile's columns.
-    fn pack_numbers(&self, places: Range<usize>, slots: &mut [C]) {
-        let stride = self.layout.schedule.column_stride();
-        for index in self.layout.indices.iter().filter(|index| index.space == Space::Col) {
-            let slot = &mut slots[index.base as usize * stride..];
-            for (value, place) in slot.iter_mut().zip(places.clone()) {
-                *value = pack::number(index, self.column_number(place));
-            }
-        }
-    }
-
-    /// The number among all columns of the column at a place of the job's.
-    fn column_number(&self, place: usize) -> usize {
-        match self.job.pieces {
-            Some(pieces) => pieces.column(place),
-            None => self.job.first + place,
         }
     }
 
@@ -313,90 +244,6 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         self.workers.give(worker);
     }
 
-    /// Pack the blocks of a group and run the row stage on them.
-    fn pack_rows(&self, rows: Range<usize>, row: &mut Buffer<C>) {
-        let (block, len) = (self.layout.block(), self.layout.row_len());
-        row.resize(rows.len().div_ceil(block) * len);
-        if len == 0 {
-            return;
-        }
-        let mut worker = self.workers.take();
-        worker.scratch.resize(self.layout.scratch);
-        for (b, slots) in row.as_mut_slice().chunks_exact_mut(len).enumerate() {
-            let first = rows.start + b * block;
-            let count = block.min(rows.end - first);
-            for (view, input) in self.job.inputs.iter().zip(&self.layout.inputs) {
-                if let Some(input) = input.filter(|i| i.space == Space::Row) {
-                    pack::points(view, input, first, count, slots, block);
-                    pack::pad_rows(input, count, slots, block);
-                }
-            }
-            for index in self.layout.indices.iter().filter(|index| index.space == Space::Row) {
-                let lanes = &mut slots[index.base as usize * block..][..block];
-                for (lane, value) in lanes.iter_mut().enumerate() {
-                    let row = self.job.first_row + first + lane.min(count - 1);
-                    *value = pack::number(index, row);
-                }
-            }
-            self.stages.row(self.param, slots, worker.scratch.as_mut_slice());
-        }
-        self.workers.give(worker);
-    }
-
-    /// The node of a tile and those after it none of whose pairs with some rows takes part: its height.
-    fn left_out(&self, rows: &Range<usize>, tile: usize, end: usize) -> Option<u32> {
-        self.layout.keep.as_ref()?;
-        let nothing = |height: u32| {
-            let columns =
-                self.columns_of(tile).start..self.columns_of(tile + (1 << height) - 1).end;
-            self.holds(rows, columns) == Holds::None
-        };
-        let fits = |height: u32| tile.is_multiple_of(1 << height) && tile + (1 << height) <= end;
-        let largest = (0..usize::BITS - 1).take_while(|height| fits(*height)).last()?;
-        (0..=largest).rev().find(|height| nothing(*height))
-    }
-
-    /// For how many pairs of rows and columns of the job the condition holds; neither is empty.
-    fn holds(&self, rows: &Range<usize>, columns: Range<usize>) -> Holds {
-        let Some(keep) = &self.layout.keep else { return Holds::All };
-        let first = self.job.first_row;
-        let rows = first + rows.start..first + rows.end;
-        let Some(pieces) = self.job.pieces else {
-            return keep
-                .holds(&rows, &(self.job.first + columns.start..self.job.first + columns.end));
-        };
-        let mut all = pieces.columns(columns).map(|(_, columns)| keep.holds(&rows, &columns));
-        let Some(known) = all.next() else { return Holds::None };
-        if all.all(|holds| holds == known) { known } else { Holds::Some }
-    }
-
-    /// The columns of a tile, counted from its first, around all pairs of a unit that take part: whole chunks.
-    pub(super) fn kept_columns(
-        &self,
-        unit: usize,
-        rows: &Range<usize>,
-        tile: usize,
-    ) -> Range<usize> {
-        let columns = self.columns_of(tile);
-        let all = 0..columns.len();
-        let first = rows.start + unit * self.unit_rows();
-        let rows = first..rows.end.min(first + self.unit_rows());
-        match self.holds(&rows, columns.clone()) {
-            Holds::All => return all,
-            Holds::None => return 0..0,
-            Holds::Some => {}
-        }
-        let chunk = self.layout.schedule.chunk as usize;
-        let chunks = || all.clone().step_by(chunk).map(|at| at..columns.len().min(at + chunk));
-        let some = |at: &Range<usize>| {
-            let columns = columns.start + at.start..columns.start + at.end;
-            self.holds(&rows, columns) != Holds::None
-        };
-        let first = chunks().find(some);
-        let last = chunks().rev().find(some);
-        first.zip(last).map_or(0..0, |(first, last)| first.start..last.end)
-    }
-
     /// Accumulators of nothing, for tiles none of whose pairs takes part.
     fn nothing(&self, rows: usize, place: Place, group: &mut Group<C>, worker: &mut Worker<C>) {
         let units = self.units(rows);
@@ -405,21 +252,8 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         group.tree.settle(&mut |state, other| worker.merge(self, state, other));
     }
 
-    /// How many columns the pairs of a row that take part have, up to `most`.
-    fn seen(&self, row: usize, most: usize) -> usize {
-        let Job { columns, pieces, first, first_row, .. } = *self.job;
-        let Some(keep) = &self.layout.keep else { return columns.min(most) };
-        let count = |columns| keep.count(first_row + row, columns, most);
-        match pieces {
-            None => count(first..first + columns),
-            Some(pieces) => {
-                pieces.columns(0..columns).map(|(_, c)| count(c)).sum::<usize>().min(most)
-            }
-        }
-    }
-
     /// Rows of a unit.
-    fn unit_rows(&self) -> usize {
+    pub(super) fn unit_rows(&self) -> usize {
         match self.layout.schedule.lanes {
             Lanes::Rows => self.layout.block(),
             Lanes::Columns => 1,
@@ -553,106 +387,5 @@ impl<T: Element, C: Real> Sweep<'_, T, C> {
         }
         self.rows.give(row);
         self.workers.give(worker);
-    }
-}
-
-impl<C: Real> Worker<C> {
-    pub(super) fn prepare(&mut self, layout: &Layout) {
-        self.scratch.resize(layout.scratch);
-        self.tile.resize(layout.tile_len());
-        self.state.resize(layout.state_len().max(layout.pair_state_len()));
-        self.other.resize(layout.state_len());
-    }
-
-    /// Merge the accumulators of whole units.
-    fn merge<T: Element>(&mut self, sweep: &Sweep<'_, T, C>, state: &mut [C], other: &[C]) {
-        let layout = sweep.layout;
-        let len = layout.pair_state_len();
-        if len == 0 {
-            return;
-        }
-        for (state, other) in state.chunks_exact_mut(len).zip(other.chunks_exact(len)) {
-            match layout.schedule.lanes {
-                Lanes::Rows => sweep.stages.merge(state, other, self.scratch.as_mut_slice()),
-                Lanes::Columns => {
-                    let block = layout.block();
-                    for lane in (0..LANES_OVER_COLUMNS).step_by(block) {
-                        take_lanes(self.state.as_mut_slice(), block, state, lane..lane + block);
-                        take_lanes(self.other.as_mut_slice(), block, other, lane..lane + block);
-                        self.merge_taken(sweep, state, lane..lane + block);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Merge the virtual lanes of one row into lane 0: lane l with lane l + 32, then 16, ... 1.
-    fn fold_lanes<T: Element>(&mut self, sweep: &Sweep<'_, T, C>, state: &mut [C]) {
-        let block = sweep.layout.block();
-        let mut half = LANES_OVER_COLUMNS / 2;
-        while half > 0 {
-            for lane in (0..half).step_by(block) {
-                let to = lane..lane + block.min(half);
-                take_lanes(self.state.as_mut_slice(), block, state, to.clone());
-                let from = to.start + half..to.end + half;
-                take_lanes(self.other.as_mut_slice(), block, state, from);
-                self.merge_taken(sweep, state, to);
-            }
-            half /= 2;
-        }
-    }
-
-    /// Merge the lanes taken to `self.state` and `self.other`, and put them back into a row's `state`.
-    fn merge_taken<T: Element>(
-        &mut self,
-        sweep: &Sweep<'_, T, C>,
-        state: &mut [C],
-        lanes: Range<usize>,
-    ) {
-        let block = sweep.layout.block();
-        let (own, theirs) = (self.state.as_mut_slice(), self.other.as_slice());
-        sweep.stages.merge(own, theirs, self.scratch.as_mut_slice());
-        for (to, from) in state.chunks_exact_mut(LANES_OVER_COLUMNS).zip(own.chunks_exact(block)) {
-            to[lanes.clone()].copy_from_slice(&from[..lanes.len()]);
-        }
-    }
-
-    /// The accumulators of block `b` of the group, one lane a row, into `self.state`.
-    fn block_state<T: Element>(
-        &mut self,
-        sweep: &Sweep<'_, T, C>,
-        states: &mut [C],
-        b: usize,
-        count: usize,
-    ) {
-        let layout = sweep.layout;
-        let (block, slots) = (layout.block(), layout.slots.state as usize);
-        match layout.schedule.lanes {
-            Lanes::Rows => {
-                let len = layout.state_len();
-                self.state.as_mut_slice()[..len].copy_from_slice(&states[b * len..][..len]);
-            }
-            Lanes::Columns => {
-                let len = layout.pair_state_len();
-                let first = b * block;
-                for r in first..first + count {
-                    self.fold_lanes(sweep, &mut states[r * len..][..len]);
-                }
-                let state = self.state.as_mut_slice();
-                for lane in 0..block {
-                    let row = (first + lane.min(count - 1)) * len;
-                    for s in 0..slots {
-                        state[s * block + lane] = states[row + s * LANES_OVER_COLUMNS];
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Copy virtual lanes of one row's accumulators to the front of a block.
-fn take_lanes<C: Real>(to: &mut [C], block: usize, state: &[C], lanes: Range<usize>) {
-    for (to, from) in to.chunks_exact_mut(block).zip(state.chunks_exact(LANES_OVER_COLUMNS)) {
-        to[..lanes.len()].copy_from_slice(&from[lanes.clone()]);
     }
 }

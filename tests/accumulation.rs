@@ -4,9 +4,10 @@
 
 mod suite;
 
+use genred::dtype::Real;
 use genred::eval::bound::{self, Tree};
 use genred::{Accumulate, Element, Float, Kernel, Reduction, View};
-use suite::{Call, Compiled, Layout, Problem, check};
+use suite::{Call, Compiled, Layout, Problem, check, uniform};
 
 const SCHEMES: [Accumulate; 4] =
     [Accumulate::Direct, Accumulate::Block, Accumulate::Kahan, Accumulate::Double];
@@ -157,4 +158,104 @@ fn schemes_agree_on_infinities_and_nan() {
             }
         }
     }
+}
+
+/// How the terms of a statistical case are spread.
+#[derive(Clone, Copy)]
+enum Spread {
+    Signed,
+    Positive,
+    /// Over six orders of magnitude.
+    Wide,
+}
+
+/// Integers of so few bits that a product of two is exact, times a power of two if they are wide.
+fn integers(spread: Spread, bits: u32, count: usize, seed: u64) -> Vec<i64> {
+    let one = |at: u64| {
+        let high = (f64::from(uniform(seed, 0, at)) * f64::from(1 << 23)) as i64;
+        let low = (f64::from(uniform(seed, 1, at)) * f64::from(1 << 23)) as i64;
+        let integer = ((high << 24) + low) >> (47 - bits);
+        match spread {
+            Spread::Signed => integer,
+            Spread::Positive => integer.abs(),
+            Spread::Wide => integer << ((uniform(seed, 2, at) + 1.0) * 10.0) as u32,
+        }
+    };
+    (0..count as u64).map(one).collect()
+}
+
+/// Additions that a term of a sum goes through. With lanes over rows: in a chunk of 256 columns, or with the direct scheme in a tile of
+/// 4,096. With lanes over columns a row has 64 partial sums in chunks of 2,048, which are added pairwise in the end, as tiles are.
+fn height(scheme: Accumulate, rows: usize, columns: usize) -> f64 {
+    let tile = columns.min(4_096);
+    let within = match (rows < 32 && columns >= 256, scheme) {
+        (false, Accumulate::Direct) => tile,
+        (false, _) => tile.min(256) + tile.div_ceil(256),
+        (true, Accumulate::Direct) => tile.div_ceil(64) + 6,
+        (true, _) => tile.min(2_048).div_ceil(64) + tile.div_ceil(2_048) + 6,
+    };
+    within as f64 + f64::from(columns.div_ceil(4_096).next_power_of_two().ilog2())
+}
+
+/// Errors of sums of random exact terms, a row each, over sqrt(h) u S, with h the height by `judge`; the sums are known as
+/// integers. In order of size.
+fn errors<T: Real>(scheme: Accumulate, judge: Accumulate, rows: usize) -> Vec<f64> {
+    const CASES: usize = 10_000;
+    let problem = Problem::new(Reduction::Sum, "Max(x * y)", &["x = Vi(2)", "y = Vj(2)"]);
+    let kernel = kernel::<T>(&problem, scheme);
+    let (bits, unit) = match T::DTYPE.compute() {
+        Float::F32 => (12, f64::from(f32::EPSILON) / 2.0),
+        Float::F64 => (26, f64::EPSILON / 2.0),
+    };
+    let mut errors = Vec::with_capacity(CASES);
+    for seed in 0..CASES.div_ceil(rows) as u64 {
+        let spread = [Spread::Signed, Spread::Positive, Spread::Wide][seed as usize % 3];
+        let columns = 10f32.powf(2.1 + 2.1 * uniform(seed, 3, 0)) as usize;
+        let (x, y) = (
+            integers(spread, bits, 2 * rows, 2 * seed),
+            integers(spread, bits, 2 * columns, 2 * seed + 1),
+        );
+        let typed =
+            |values: &[i64]| values.iter().map(|v| T::from_f64(*v as f64)).collect::<Vec<T>>();
+        let (a, b) = (typed(&x), typed(&y));
+        let views = [View::new(&a, rows, 2).unwrap(), View::new(&b, columns, 2).unwrap()];
+        let sums = kernel.call(&views).unwrap().into_vec();
+        for (x, found) in x.chunks_exact(2).zip(sums) {
+            let (mut sum, mut magnitudes) = (0i128, 0i128);
+            for y in y.chunks_exact(2) {
+                let term =
+                    (i128::from(x[0]) * i128::from(y[0])).max(i128::from(x[1]) * i128::from(y[1]));
+                (sum, magnitudes) = (sum + term, magnitudes + term.abs());
+            }
+            let error = (found.to_f64() as i128 - sum).abs() as f64;
+            errors.push(
+                error / (height(judge, rows, columns).sqrt() * unit * magnitudes.max(1) as f64),
+            );
+        }
+    }
+    errors.sort_by(f64::total_cmp);
+    errors
+}
+
+/// Roundings of random terms cancel: errors grow by the square root of the height of the tree, not by the height, which is what the
+/// bounds above allow (Higham and Mary, A new approach to probabilistic rounding error analysis, 2019).
+#[test]
+fn errors_of_random_sums_grow_by_square_roots() {
+    fn all<T: Real>() {
+        let percentile = |scheme, judge, rows| {
+            let errors = errors::<T>(scheme, judge, rows);
+            errors[errors.len() * 99 / 100]
+        };
+        for rows in [40, 20] {
+            for scheme in [Accumulate::Direct, Accumulate::Block] {
+                let found = percentile(scheme, scheme, rows);
+                assert!(found < 1.0, "{} {scheme:?} {rows}: {found}", T::DTYPE);
+            }
+        }
+        // A higher tree than is claimed shows.
+        let found = percentile(Accumulate::Direct, Accumulate::Block, 40);
+        assert!(found > 1.0, "{}: {found}", T::DTYPE);
+    }
+    all::<f32>();
+    all::<f64>();
 }

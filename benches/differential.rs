@@ -6,8 +6,8 @@
 
 #![allow(clippy::print_stdout, reason = "it prints counts")]
 
-use genred_fuzz_bodies::Choices;
 use genred_fuzz_bodies::differential::{self, Verdict};
+use genred_fuzz_bodies::{Choices, agreement};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -74,7 +74,7 @@ fn main() -> ExitCode {
 /// Check one case; what disagrees panics with the case as code, which the panic hook prints.
 fn one(seed: u64, number: u64, counts: &Counts) {
     let case = differential::case(&mut Choices::from_seed(seed << 32 ^ number));
-    match catch_unwind(AssertUnwindSafe(|| differential::check(&case))) {
+    match catch_unwind(AssertUnwindSafe(|| agreement::check(&case))) {
         Ok(Verdict::Refused) => {}
         Ok(Verdict::Agreed { results, unknown, .. }) => {
             counts.accepted.fetch_add(1, Ordering::Relaxed);

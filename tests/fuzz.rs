@@ -5,7 +5,7 @@
 use genred::formula::table;
 use genred::formula::typing;
 use genred_fuzz_bodies::differential::{self, Verdict};
-use genred_fuzz_bodies::{Choices, TARGETS, dictionary, formula, seeded};
+use genred_fuzz_bodies::{Choices, TARGETS, agreement, dictionary, formula, seeded};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -65,7 +65,7 @@ fn engines_agree_with_the_oracle() {
     let total = cases.end - cases.start;
     for seed in cases {
         let case = differential::case(&mut Choices::from_seed(seed));
-        match differential::check(&case) {
+        match agreement::check(&case) {
             Verdict::Refused => {}
             Verdict::Agreed { results, unknown, .. } => {
                 accepted += 1;
@@ -79,6 +79,19 @@ fn engines_agree_with_the_oracle() {
     );
     assert!(accepted * 100 > total * 60, "{accepted} of {total} cases accepted");
     assert!(doubtful * 2 < compared, "the oracle knows too little: {doubtful} of {compared}");
+}
+
+/// A fuzzer's first inputs are short: they must compare something.
+#[test]
+fn short_inputs_compare_results() {
+    let total = 200;
+    let compared = (0..total).filter(|seed| {
+        let bytes = seeded(*seed, 4 + *seed as usize % 60);
+        let case = differential::case(&mut Choices::from_bytes(&bytes));
+        matches!(agreement::check(&case), Verdict::Agreed { results: 1.., .. })
+    });
+    let compared = compared.count();
+    assert!(compared * 100 > 80 * total as usize, "{compared} of {total}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! libFuzzer's entry to [`genred_fuzz_bodies::differential`].
+//! libFuzzer's entry to [`genred_fuzz_bodies::agreement`].
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| genred_fuzz_bodies::differential::run(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| genred_fuzz_bodies::agreement::run(data));

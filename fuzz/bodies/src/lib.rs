@@ -3,6 +3,7 @@
 //! Each target is a function of bytes that panics on a defect: libFuzzer calls it with bytes of its own, a test of the crate with
 //! those of `fuzz/regressions` and with seeded random ones. Structured targets read their bytes as [`Choices`].
 
+pub mod agreement;
 pub mod ast;
 #[cfg(unix)]
 pub mod cache_ops;
@@ -42,7 +43,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "parse", run: parse::run },
     Target { name: "roundtrip", run: roundtrip::run },
     Target { name: "compile", run: compile::run },
-    Target { name: "differential", run: differential::run },
+    Target { name: "differential", run: agreement::run },
     Target { name: "program", run: program::run },
     #[cfg(unix)]
     Target { name: "entry", run: entry::run },

@@ -297,7 +297,7 @@ impl Work<'_> {
         let checked = || differential::check_in(&case, cache, again);
         match catch_unwind(AssertUnwindSafe(checked)) {
             Ok(verdict) => {
-                if let Verdict::Agreed { calls, results, unknown } = verdict {
+                if let Verdict::Agreed { calls, results, unknown, .. } = verdict {
                     self.counts.calls.fetch_add(calls as u64, Relaxed);
                     self.counts.results.fetch_add(results as u64, Relaxed);
                     self.counts.unknown.fetch_add(unknown as u64, Relaxed);

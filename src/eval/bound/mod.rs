@@ -12,6 +12,7 @@
 //! are counted.
 
 mod elementwise;
+mod indices;
 mod interval;
 mod reduction;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod tests;
 
 use super::nodes::Nodes;
 use super::{Matrix, Numbers, Task};
+pub use indices::check_indices;
 pub use interval::Bounded;
 use interval::Rounding;
 use rayon::prelude::*;

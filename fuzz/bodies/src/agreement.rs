@@ -26,8 +26,8 @@ pub fn run(data: &[u8]) {
     check(&differential::case(&mut choices));
 }
 
-/// Panics where engines disagree with each other or with the oracle, with the case as code: as a call does it, for some cases from
-/// disk as well, and as a program on a schedule that would not be chosen.
+/// Panics where engines disagree with each other or with the oracle, with the case as code: as a call does it, and for some cases from
+/// disk as well, or as a program on a schedule that would not be chosen.
 pub fn check(case: &Case) -> Verdict {
     let _shown = Shown(case);
     let fresh = differential::check(case);
@@ -41,7 +41,9 @@ pub fn check(case: &Case) -> Verdict {
             assert_eq!(found, fresh, "from disk\n{case}");
         }
     }
-    on_any_schedule(case);
+    if case.seed.is_multiple_of(4) {
+        on_any_schedule(case);
+    }
     fresh
 }
 

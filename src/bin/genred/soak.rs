@@ -30,8 +30,9 @@ pub(crate) const EXAMPLES: &str = "\
 It fails if a result is not what the oracle allows, if an entry of the cache is rejected, or if memory grows by more than 5 % or \
 descriptors at all after the first quarter of the time. Memory is judged if that quarter was a minute or more.
 
-What is measured is resident memory, of which allocators keep what was freed. With glibc, MALLOC_ARENA_MAX=1, \
-MALLOC_TRIM_THRESHOLD_=65536 and MALLOC_MMAP_THRESHOLD_=65536 in the environment make it give that back.
+What is measured is resident memory, of which allocators keep what was freed. With glibc the program therefore starts itself again \
+with MALLOC_ARENA_MAX=1, MALLOC_TRIM_THRESHOLD_=65536 and MALLOC_MMAP_THRESHOLD_=65536 where its environment has none of them: \
+what is freed is given back then.
 
 Examples:
   genred soak --minutes 20
@@ -85,6 +86,7 @@ impl Soak {
     /// # Errors
     /// If a result was wrong, or memory or descriptors grew.
     pub(crate) fn run(self) -> Result<(), Failure> {
+        footprint::give_memory_back();
         let folder = Folder::of(self.cache.as_deref())?;
         let cache = folder.open();
         if cache.path().is_none() {
@@ -185,6 +187,7 @@ impl Work<'_> {
     /// Work for some time; what there is to complain about.
     fn run(&self, time: Duration) -> Result<Vec<String>, Failure> {
         let start = Instant::now();
+        print(&format!("at the start: {}\n", Footprint::now()))?;
         let warm_up = time.mul_f64(WARM_UP);
         self.until(start + warm_up);
         let warm = Footprint::now();

@@ -5,6 +5,28 @@ use std::fmt;
 /// Growth of resident memory that passes, in percent.
 const GROWTH: u64 = 5;
 
+/// Variables by which glibc gives freed memory back; it reads them when a program starts.
+#[cfg(all(unix, target_env = "gnu"))]
+const ALLOCATOR: [(&str, &str); 3] = [
+    ("MALLOC_ARENA_MAX", "1"),
+    ("MALLOC_TRIM_THRESHOLD_", "65536"),
+    ("MALLOC_MMAP_THRESHOLD_", "65536"),
+];
+
+/// Start this program again in its own place, with an allocator that gives back what is freed, unless the environment says how
+/// it works. Without one, or if that fails, the program goes on.
+pub(super) fn give_memory_back() {
+    #[cfg(all(unix, target_env = "gnu"))]
+    if ALLOCATOR.iter().all(|(name, _)| std::env::var_os(name).is_none())
+        && let Ok(exe) = std::env::current_exe()
+    {
+        use std::os::unix::process::CommandExt;
+        let args = std::env::args_os().skip(1);
+        // It returns only if it fails.
+        let _ = std::process::Command::new(exe).args(args).envs(ALLOCATOR).exec();
+    }
+}
+
 /// A look at the program while none of its threads works; what the system does not tell is `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Footprint {

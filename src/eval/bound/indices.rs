@@ -17,12 +17,16 @@ pub fn check_indices(
     found: &[i64],
 ) -> Result<usize, String> {
     let components = task.formula.root_dim(0) as usize;
-    let expected = bounds.indices.as_ref().map_or(&[][..], |indices| indices.row(row));
-    if found.len() != expected.len() {
-        return Err(format!("row {row}: {} indices instead of {}", found.len(), expected.len()));
+    let expected_row = bounds.indices.as_ref().map_or(&[][..], |indices| indices.row(row));
+    if found.len() != expected_row.len() {
+        return Err(format!(
+            "row {row}: {} indices instead of {}",
+            found.len(),
+            expected_row.len()
+        ));
     }
     let mut unknown = 0;
-    for (slot, (index, expected)) in found.iter().zip(expected).enumerate() {
+    for (slot, (index, expected)) in found.iter().zip(expected_row).enumerate() {
         let error = |why: &str| {
             Err(format!("row {row} slot {slot}: index {index} instead of {expected}: {why}"))
         };
@@ -30,7 +34,7 @@ pub fn check_indices(
         if *index >= 0 && others.filter(|other| *other == index).count() > 1 {
             return error("it appears twice");
         }
-        if index == expected {
+        if found[..=slot] == expected_row[..=slot] {
             continue;
         }
         let bounded = bounds.values.row(row)[slot];
@@ -40,15 +44,83 @@ pub fn check_indices(
         }
         let column = match usize::try_from(*index) {
             Ok(column) if *expected >= 0 && column < task.columns() => column,
+            Err(_) if index == expected => continue,
             _ => return error("no such column"),
         };
-        let value = pair(task, row, column)[slot % components];
+        let at = |column: usize| pair(task, row, column)[slot % components];
+        let value = at(column);
         if bounded.is_exact() && value.is_exact() {
-            return error("an exact tie goes to the lowest index");
+            // Columns of which less is known may have taken slots before this one.
+            let earlier = |column: &usize| {
+                let same = found[..slot].iter().skip(slot % components).step_by(components);
+                same.into_iter().any(|index| usize::try_from(*index) == Ok(*column))
+            };
+            let ties = |column: &usize| at(*column).is_exact() && at(*column).value == value.value;
+            if value.value != bounded.value || (0..column).any(|c| ties(&c) && !earlier(&c)) {
+                return error("an exact tie goes to the lowest index");
+            }
+            continue;
         }
         if !value.is_unknown() && (value.low > bounded.high || value.high < bounded.low) {
             return error("its value is not within the bound");
         }
     }
     Ok(unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Tree, reduce};
+    use super::*;
+    use crate::dtype::Float;
+    use crate::eval::Matrix;
+    use crate::formula::{Category, typing};
+    use crate::reduce::Reduction;
+
+    /// What is said of indices of the `k` least values of a formula of `y`.
+    fn said(formula: &str, k: u32, y: &[f64], found: &[i64]) -> Result<usize, String> {
+        let formula = typing::formula(formula, None, &["y = Vj(1)"]).expect("a formula");
+        let inputs = [Matrix::new(y.len(), 1, y.to_vec())];
+        let task = Task {
+            formula: &formula,
+            rows: Category::I,
+            reduction: Reduction::ArgKMin(k),
+            float: Float::F32,
+            inputs: &inputs,
+            m: 1,
+            n: y.len(),
+        };
+        check_indices(&task, &reduce(&task, Tree::sequential(y.len())), 0, found)
+    }
+
+    #[test]
+    fn wrong_indices_are_named() {
+        let y = [3.0, 1.0, 1.0, 2.0];
+        assert_eq!(said("y", 2, &y, &[1, 2]), Ok(0));
+        for (found, why) in [
+            (&[2, 1][..], " slot 0: index 2 instead of 1: an exact tie goes to the lowest index"),
+            (&[1, 1], " slot 0: index 1 instead of 1: it appears twice"),
+            (&[1, 3], " slot 1: index 3 instead of 2: an exact tie goes to the lowest index"),
+            (&[1, -1], " slot 1: index -1 instead of 2: no such column"),
+            (&[1, 4], " slot 1: index 4 instead of 2: no such column"),
+            (&[1], ": 1 indices instead of 2"),
+        ] {
+            assert_eq!(said("y", 2, &y, found), Err(format!("row 0{why}")));
+        }
+        assert_eq!(said("y", 2, &[1.0], &[0, -1]), Ok(0));
+        assert!(said("y", 2, &[1.0], &[0, 0]).is_err());
+        assert!(said("y/3", 1, &[1.0, 2.0], &[1]).is_err_and(|why| why.contains("not within")));
+    }
+
+    #[test]
+    fn columns_of_which_nothing_is_known_may_come_first() {
+        // The square root of the largest float32, whose square overflows or not.
+        let root = f64::from(f32::MAX).sqrt();
+        let y = [root, f64::INFINITY, root, f64::INFINITY];
+        for found in [[1, 3], [0, 1], [0, 2], [1, 2]] {
+            assert_eq!(said("-(y*y)", 2, &y, &found).err(), None, "{found:?}");
+        }
+        assert!(said("-(y*y)", 2, &y, &[3, 1]).is_err());
+        assert!(said("-(y*y)", 2, &y, &[0, 3]).is_err());
+    }
 }

@@ -20,6 +20,7 @@ mod tests;
 
 use super::nodes::Nodes;
 use super::{Matrix, Numbers, Task};
+use crate::reduce::Accumulate;
 pub use indices::check_indices;
 pub use interval::Bounded;
 use interval::Rounding;
@@ -38,6 +39,24 @@ impl Tree {
     /// The tree of an engine that adds one column after another.
     pub fn sequential(columns: usize) -> Self {
         Self { height: columns as f64, rescales: columns as f64 }
+    }
+
+    /// A tree that covers every schedule that is chosen: chunks of at least 64 and at most 2,048 columns, over 64 partial sums of a
+    /// row or none, flushed into sums of at most 4,096 columns, which are merged pairwise. A chunk adds its columns in one accumulator,
+    /// at most 256 of them; so does the direct scheme a tile. Compensated sums come to 2 additions, and 1 more for each merge,
+    /// compensated too.
+    pub fn of(scheme: Accumulate, columns: usize) -> Self {
+        let columns = columns as f64;
+        let merges = 7.0 + (columns / 64.0).max(1.0).log2();
+        let chunks = (columns / 64.0).ceil().min(64.0);
+        let height = match scheme {
+            Accumulate::Direct => columns.min(4_096.0) + merges,
+            Accumulate::Kahan => 4.0,
+            Accumulate::Auto | Accumulate::Block | Accumulate::Double => {
+                columns.min(256.0) + chunks + merges
+            }
+        };
+        Self { height, rescales: chunks + merges }
     }
 }
 

@@ -351,7 +351,7 @@ fn compare<T: Element>(
         m: case.m,
         n: case.n,
     };
-    let bounds = bound::reduce(&task, Tree::sequential(task.columns()));
+    let bounds = bound::reduce(&task, Tree::of(case.accumulate, task.columns()));
     let (mut results, mut unknown) = (0, 0);
     if let Some(values) = &found.values {
         assert_eq!(

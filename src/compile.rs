@@ -12,6 +12,7 @@ use crate::cpu::{Code, Emitter, Refused, emitters};
 use crate::cuda::Math;
 use crate::dtype::Float;
 use crate::engine::{Compiled, Engine, Plan};
+use crate::environment;
 use crate::error::{Error, ErrorKind};
 use crate::formula::Category;
 use crate::genred::Backend;
@@ -68,7 +69,7 @@ impl Choice {
             let wanted = all.iter().map(|e| e.name()).filter(|name| names.contains(name));
             wanted.collect()
         };
-        let forced = std::env::var(FORCE).ok().filter(|name| !name.is_empty());
+        let forced = environment::var(FORCE).filter(|name| !name.is_empty());
         let names = match (backend, &forced) {
             (Backend::Eval, _) => vec!["eval"],
             (Backend::Cuda, _) => vec![device::NAME],
@@ -85,7 +86,7 @@ impl Choice {
             return Err(Error::new(ErrorKind::Device, message)
                 .help(format!("its CPU engines are {}", Backend::cpu_engines().join(", "))));
         }
-        let asked = || std::env::var(ASK).is_ok_and(|value| value == "auto");
+        let asked = || environment::var(ASK).is_some_and(|value| value == "auto");
         let device = match backend {
             Backend::Auto if asked() => OnDevice::IfWorth,
             Backend::Auto => OnDevice::NotAsked,

@@ -109,6 +109,7 @@ pub mod device {
     pub use crate::kernel::DeviceTimes;
 }
 mod engine;
+mod environment;
 #[doc(hidden)]
 pub mod eval;
 #[doc(hidden)]

@@ -666,6 +666,38 @@ fn fault_21_everything_fails() {
     }
 }
 
+/// A cache that is told no size holds as many bytes as there may be, and makes room for one block more. Files without contents
+/// stand for most of them: what counts is their size.
+#[test]
+fn the_default_bound_of_a_directory() {
+    use genred::limits;
+    let (_temp, dir) = temp();
+    let untold = Options::new().dir(&dir).system(dir.join("no such directory"));
+    let untold = untold.mode(Mode::ReadWrite).verify(Verify::Digest).evict_every(1);
+    let cache = Cache::open(untold);
+    assert_eq!(cache.disk().max_size, limits::CACHE_BYTES, "is GENRED_CACHE_MAX_SIZE set?");
+    let (size, largest) = (4096, limits::CACHE_ENTRY_BYTES);
+    let quota = limits::CACHE_BYTES / 16;
+    assert_eq!(quota, 2 * largest);
+    let shards = "0123456789abcdef";
+    let old = |shard: char, n: u64| file_of(&dir, &key_in_shard(shard, 1_000 * n));
+    for shard in shards.chars() {
+        for (n, bytes) in [(1, largest), (2, largest - size)] {
+            make_private_dirs(old(shard, n).parent().unwrap());
+            fs::File::create(old(shard, n)).unwrap().set_len(bytes).unwrap();
+            set_modified(&old(shard, n), SystemTime::now() - days(3 - n));
+        }
+        obtain(&cache, &key_in_shard(shard, 3_000));
+    }
+    assert_eq!((cache.disk().bytes, cache.stats().evicted), (limits::CACHE_BYTES, 0));
+    for shard in shards.chars() {
+        obtain(&cache, &key_in_shard(shard, 4_000));
+        assert!(!old(shard, 1).exists() && old(shard, 2).exists(), "shard {shard}");
+    }
+    assert_eq!(cache.stats().evicted, 16);
+    assert!(cache.disk().bytes < limits::CACHE_BYTES);
+}
+
 #[test]
 fn fault_22_quota_and_foreign_files() {
     let size = 4096;

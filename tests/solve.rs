@@ -371,19 +371,21 @@ fn settings_and_shapes_are_checked() {
     let error = solve.call(&[x, y, c]).unwrap_err();
     assert!(error.is_shape() && error.to_string().contains("10 rows i and 9 rows j"), "{error}");
     assert!(solve.call(&[x, x, c]).unwrap_err().is_shape());
+    let most = genred::limits::NYSTROM_RANK;
+    let beyond = format!("from 1 to {most}, not {}", most + 1);
     for (solve, message) in [
         (solve.clone().alpha(f64::NAN), "alpha must be finite"),
         (solve.clone().eps(0.0), "eps must be between 0 and 1"),
         (solve.clone().eps(f64::NAN), "eps must be between 0 and 1"),
         (solve.clone().precondition(Preconditioner::Nystrom(0)), "from 1 to 4096, not 0"),
-        (solve.clone().precondition(Preconditioner::Nystrom(4097)), "from 1 to 4096, not 4097"),
+        (solve.clone().precondition(Preconditioner::Nystrom(most + 1)), &*beyond),
         (solve.clone().precondition(Preconditioner::Nystrom(5)).alpha(0.0), "positive alpha"),
     ] {
         let error = solve.call(&[x, x, b]).unwrap_err();
         assert!(error.to_string().contains(message), "{error}");
     }
     // A rank beyond the number of points is all of them.
-    let exact = solve.clone().precondition(Preconditioner::Nystrom(4096)).call(&[x, x, b]).unwrap();
+    let exact = solve.clone().precondition(Preconditioner::Nystrom(most)).call(&[x, x, b]).unwrap();
     assert!(exact.iterations() <= 2, "{}", exact.iterations());
     let short = solve.max_iterations(2);
     let error = short.call(&[x, x, b]).unwrap_err();

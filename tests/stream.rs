@@ -121,6 +121,59 @@ fn every_reduction_has_the_bits_of_one_call_under_any_budget() {
     }
 }
 
+/// Points that are asked for their number only.
+struct Unread {
+    rows: usize,
+    dim: usize,
+}
+
+impl Source<f64> for Unread {
+    fn rows(&self) -> usize {
+        self.rows
+    }
+    fn dim(&self) -> usize {
+        self.dim
+    }
+    fn read(&mut self, _: Range<usize>, _: &mut [f64]) -> io::Result<()> {
+        panic!("nothing is to be read")
+    }
+}
+
+#[test]
+fn the_default_budget() {
+    use genred::limits;
+    // More numbers than fit are divided just as under this budget.
+    let sum = Genred::<f64>::sum("Exp(-SqDist(x, y))").output("a = Vi(1)");
+    let sum =
+        sum.aliases(["x = Vi(1000)", "y = Vj(1000)"]).backend(Backend::Clif).compile().unwrap();
+    let points = || Unread { rows: 1 << 30, dim: 1_000 };
+    let stream = || sum.stream().input(points()).input(points());
+    let pieces = stream().pieces().unwrap();
+    assert_eq!(pieces, stream().memory_budget(limits::STREAM_BYTES).pieces().unwrap());
+    assert_ne!(pieces, stream().memory_budget(limits::STREAM_BYTES / 2).pieces().unwrap());
+    assert!(pieces.bytes() <= limits::STREAM_BYTES, "{pieces:?}");
+    // Points so wide that a few of them take as much: the most that do not take more, and one more.
+    let names: Vec<String> = (0..8).map(|k| format!("y{k}")).collect();
+    let wide = Genred::<f64>::sum(format!("x*(Sum({}))", names.join(")+Sum(")))
+        .output("a = Vi(1)")
+        .alias("x = Vi(1)")
+        .aliases(names.iter().map(|name| format!("{name} = Vj({})", limits::DIM)))
+        .backend(Backend::Clif)
+        .compile()
+        .unwrap();
+    let stream = |rows: usize| {
+        let call = wide.stream().input(Unread { rows: 1 << 20, dim: 1 });
+        names.iter().fold(call, |call, _| call.input(Unread { rows, dim: limits::DIM }))
+    };
+    let within = |columns: usize| stream(columns).least_budget().unwrap() <= limits::STREAM_BYTES;
+    let most = (1..1_000).find(|n| within(*n) && !within(n + 1)).expect("fewer than a tile");
+    assert!(stream(most).pieces().unwrap().bytes() > limits::STREAM_BYTES / 2);
+    let error = stream(most + 1).pieces().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit);
+    assert!(error.to_string().contains(&limits::STREAM_BYTES.to_string()), "{error}");
+    assert!(stream(most + 1).call().is_err_and(|error| error.is_limit()));
+}
+
 #[test]
 fn empty_axes_give_what_a_call_gives() {
     for reduction in REDUCTIONS {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("span", &[]),
     ("limits", &[]),
+    ("environment", &[]),
     ("wire", &[]),
     ("dtype", &[]),
     ("error", &["span"]),
@@ -27,9 +28,20 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cpu", &["dtype", "limits", "loops", "launch", "reduce", "schedule", "view", "wire"]),
     (
         "cuda",
-        &["dtype", "error", "limits", "loops", "launch", "reduce", "schedule", "view", "wire"],
+        &[
+            "dtype",
+            "environment",
+            "error",
+            "limits",
+            "loops",
+            "launch",
+            "reduce",
+            "schedule",
+            "view",
+            "wire",
+        ],
     ),
-    ("cache", &["error", "limits"]),
+    ("cache", &["environment", "error", "limits"]),
     (
         "engine",
         &[
@@ -298,6 +310,43 @@ fn unsafe_is_where_it_is_expected_and_explained() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What of `std::env` the library may name: no variable is read but where it is asked whose rights the program has.
+const ENVIRONMENT: (&str, &[&str]) = ("src/environment.rs", &["consts", "split_paths"]);
+
+#[test]
+fn variables_are_read_in_one_place() {
+    let (reader, harmless) = ENVIRONMENT;
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for source in sources().iter().filter(|source| module(&source.path) != Some("bin")) {
+        for (k, line) in source.code.lines().enumerate() {
+            for name in environment_names(line) {
+                seen += 1;
+                if source.path != reader && !harmless.contains(&name) {
+                    wrong.push(format!("{}:{}: `env::{name}`", source.path, k + 1));
+                }
+            }
+        }
+    }
+    assert!(seen > 3, "only {seen} names were recognised");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What a line names of the module `env`; an import of all of it is the empty name.
+fn environment_names(line: &str) -> Vec<&str> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut names = Vec::new();
+    for (at, _) in line.match_indices("env") {
+        let (before, after) = (&line[..at], &line[at + "env".len()..]);
+        let is_path = before.ends_with("::") || after.starts_with("::");
+        if is_path && !before.ends_with(is_word) && !after.starts_with(is_word) {
+            let name = after.strip_prefix("::").unwrap_or_default();
+            names.push(name.split(|c| !is_word(c)).next().unwrap_or_default());
+        }
+    }
+    names
+}
+
 #[test]
 fn files_are_short() {
     let mut lengths: Vec<usize> = Vec::new();
@@ -354,4 +403,13 @@ fn blanking_keeps_code_and_lines() {
         crate_paths("use crate::{a, b::c};\nlet x = crate::d::e::f(1) + crate::g;"),
         ["a", "b", "d::e", "g"]
     );
+    let lines = [
+        "std::env::var(x)",
+        "f(env::var_os)",
+        "use std::env;",
+        "use std::env::{var};",
+        "env.value(environment::var(env))",
+    ];
+    let names: Vec<&str> = lines.iter().flat_map(|line| environment_names(line)).collect();
+    assert_eq!(names, ["var", "var_os", "", ""]);
 }

@@ -67,6 +67,7 @@ pub use options::{Mode, Options, Verify, size};
 pub use stats::{Reason, Stats, StoreFailure};
 pub use tool::{Contents, Disk, EntryInfo, Remove, Verified};
 
+use crate::environment;
 use crate::limits;
 use dir::{Missing, Refusal, Root, Tier};
 use memory::{Bounds, Memory};
@@ -170,7 +171,7 @@ impl Cache {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn open(options: Options) -> Cache {
-        let mut settings = options.settle(&|name| std::env::var_os(name));
+        let mut settings = options.settle(&environment::var_os);
         for warning in settings.warnings.drain(..) {
             tracing::warn!(target: "genred::cache", "{warning}");
         }

@@ -8,6 +8,7 @@ use super::key::Key;
 use super::publish::{self, Existing, Path, Published};
 use super::stats::{StoreFailure, add};
 use super::{Cache, Mode};
+use crate::environment;
 use std::ffi::OsStr;
 use std::io;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ impl Cache {
             return;
         }
         let Some(root) = self.user() else { return };
-        let fixed = std::env::var(EPOCH_VARIABLE).ok().and_then(|text| text.parse::<u64>().ok());
+        let fixed = environment::var(EPOCH_VARIABLE).and_then(|text| text.parse::<u64>().ok());
         let bytes = match fixed {
             Some(created) => {
                 let timeless = Compiled { code: compiled.code.clone(), compile_ns: 0 };

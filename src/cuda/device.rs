@@ -2,6 +2,7 @@
 
 use super::driver::{Driver, Handle};
 use super::nvrtc::{Arch, Version};
+use crate::environment;
 use crate::error::{Error, ErrorKind};
 use std::ffi::c_int;
 use std::fmt;
@@ -126,7 +127,7 @@ const VARIABLE: &str = "GENRED_CUDA_DEVICES";
 /// `Device` if there is no driver or no device, if one that is named is not there, or if they differ in architecture.
 pub fn chosen() -> Result<Vec<Arc<Device>>, Error> {
     let driver = Driver::find()?;
-    let named = std::env::var(VARIABLE).unwrap_or_default();
+    let named = environment::var(VARIABLE).unwrap_or_default();
     let wanted: Vec<usize> = match named.trim() {
         "" => vec![0],
         "all" => (0..driver.count()?).collect(),

@@ -9,6 +9,7 @@
 use super::device::{Device, DeviceInfo};
 use super::library::{self, functions};
 use super::nvrtc::{Arch, Version};
+use crate::environment;
 use crate::error::{Error, ErrorKind};
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::fmt;
@@ -140,7 +141,7 @@ impl Driver {
     /// # Errors
     /// `Device` if there is none, it is too old, or it does not start.
     pub fn find() -> Result<Driver, Error> {
-        if let Some(named) = std::env::var_os(VARIABLE).filter(|v| !v.is_empty()) {
+        if let Some(named) = environment::var_os(VARIABLE).filter(|v| !v.is_empty()) {
             return Driver::open(Path::new(&named));
         }
         let mut texts = Vec::new();

@@ -4,6 +4,7 @@ mod concurrent;
 mod privileges;
 mod resources;
 pub(crate) mod roles;
+mod variables;
 
 use libtest_mimic::Trial;
 use std::ffi::OsStr;
@@ -20,7 +21,7 @@ const LIFETIME: Duration = Duration::from_secs(120);
 const NOBODY: u32 = 54_321;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let all: Vec<(&str, fn())> = [concurrent::TESTS, privileges::TESTS, resources::TESTS].concat();
+    let all = [concurrent::TESTS, privileges::TESTS, resources::TESTS, variables::TESTS].concat();
     let trial = |(name, test): (&'static str, fn())| {
         Trial::test(name, move || {
             test();

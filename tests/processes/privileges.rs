@@ -19,7 +19,7 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
 
 /// Whether other users can be tried; says why if not. The tests of the same number with a file system that lies about owners
 /// have run either way.
-fn can_change_owner() -> bool {
+pub(super) fn can_change_owner() -> bool {
     if !is_root() {
         without("files of other users", "this needs root");
     }
@@ -43,12 +43,12 @@ fn give_all(dir: &Path, user: u32) {
     }
 }
 
-fn as_nobody(mut command: Command) -> Command {
+pub(super) fn as_nobody(mut command: Command) -> Command {
     command.uid(NOBODY).gid(NOBODY);
     command
 }
 
-fn line<'a>(out: &'a str, name: &str) -> &'a str {
+pub(super) fn line<'a>(out: &'a str, name: &str) -> &'a str {
     out.lines().find_map(|line| line.strip_prefix(name)).expect("the role says this").trim()
 }
 

@@ -27,6 +27,7 @@ pub(crate) fn play(role: &str) {
         ("limit", [dir, bytes]) => limit(dir, number(bytes)),
         ("exceed", [file]) => exceed(file),
         ("fill", [dir]) => fill(dir),
+        ("variables", []) => super::variables::variables(),
         ("kernel", [n]) => environment(number(n)),
         ("kernel", [dir, n]) => println!("{:?}", run_kernel(&open(dir), number(n))),
         ("language", [dir]) => {

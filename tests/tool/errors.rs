@@ -136,7 +136,7 @@ fn wrong_files() {
 fn truncated_files_of_every_length() {
     let folder = folder();
     let whole = fs::read(folder.path("y.npy")).unwrap();
-    for len in (0..whole.len()).step_by(7) {
+    for len in 0..whole.len() {
         fs::write(folder.path("y.npy"), &whole[..len]).unwrap();
         refused(&folder, &[&SUM[..], &FILES].concat(), &["y.npy", "`y = Vj(3)`"]);
     }

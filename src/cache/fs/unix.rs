@@ -1,6 +1,7 @@
 //! Unix: descriptors and *at() calls.
 
 use super::{Dir, Fs, Handle, Kind, Meta};
+use crate::environment;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT};
 use rustix::process::{self, Resource};
 use std::ffi::{OsStr, OsString};
@@ -180,44 +181,12 @@ impl Fs for Unix {
     }
 
     fn privileged(&self) -> bool {
-        process::geteuid() != process::getuid()
-            || process::getegid() != process::getgid()
-            || secure_execution()
+        environment::privileged()
     }
 
     fn file_size_limit(&self) -> Option<u64> {
         process::getrlimit(Resource::Fsize).current
     }
-}
-
-/// Whether the kernel marked this program as one that must not trust its environment (file capabilities, for one).
-#[cfg(target_os = "linux")]
-fn secure_execution() -> bool {
-    const AT_SECURE: u64 = 23;
-    const WORD: usize = size_of::<usize>();
-    match std::fs::read("/proc/self/auxv") {
-        Ok(bytes) => bytes.chunks_exact(2 * WORD).any(|pair| {
-            let word = |bytes: &[u8]| {
-                let mut wide = [0; 8];
-                // The vector is in the machine's own order.
-                if cfg!(target_endian = "little") {
-                    wide[..WORD].copy_from_slice(bytes);
-                    u64::from_le_bytes(wide)
-                } else {
-                    wide[8 - WORD..].copy_from_slice(bytes);
-                    u64::from_be_bytes(wide)
-                }
-            };
-            word(&pair[..WORD]) == AT_SECURE && word(&pair[WORD..]) != 0
-        }),
-        // Such a program's own files in /proc belong to root.
-        Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn secure_execution() -> bool {
-    false
 }
 
 impl From<OwnedFd> for Dir {

@@ -47,9 +47,9 @@ impl Blob {
         Blob { isa, bytes: Vec::new(), pool: Pool::default(), constants: Vec::new() }
     }
 
-    /// Bytes so far.
+    /// Bytes of what is finished now.
     pub(super) fn len(&self) -> usize {
-        self.bytes.len() + self.pool.bytes.len()
+        self.bytes.len().next_multiple_of(ALIGNMENT) + self.pool.bytes.len()
     }
 
     /// Append a function; its offset.

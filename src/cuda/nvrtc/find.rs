@@ -1,8 +1,9 @@
 //! Where NVRTC may be. Nothing is run to find out: directories are looked into.
 
 use super::Version;
+use crate::environment;
 use crate::error::Error;
-use std::env;
+use std::env::split_paths;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -25,7 +26,7 @@ const NAMES: &[&str] = &["nvrtc64_130_0.dll", "nvrtc64_120_0.dll", "nvrtc64_112_
 /// # Errors
 /// `Device` if the variable names something that is not there: it is not silently ignored.
 pub(super) fn candidates() -> Result<Vec<PathBuf>, Error> {
-    if let Some(named) = env::var_os(VARIABLE).filter(|v| !v.is_empty()) {
+    if let Some(named) = environment::var_os(VARIABLE).filter(|v| !v.is_empty()) {
         let named = PathBuf::from(named);
         let found = if named.is_dir() { libraries(&named) } else { vec![named.clone()] };
         if found.iter().any(|path| path.exists()) {
@@ -80,7 +81,8 @@ fn children(directory: &Path, fits: impl Fn(&str) -> bool) -> Vec<PathBuf> {
 
 /// Library directories of installed toolkits.
 fn toolkits() -> Vec<PathBuf> {
-    let named = ["CUDA_PATH", "CUDA_HOME"].into_iter().filter_map(env::var_os).map(PathBuf::from);
+    let named =
+        ["CUDA_PATH", "CUDA_HOME"].into_iter().filter_map(environment::var_os).map(PathBuf::from);
     let mut installed = children(Path::new("/usr/local"), |name| name.starts_with("cuda"));
     installed.sort();
     installed.reverse();
@@ -92,15 +94,15 @@ fn toolkits() -> Vec<PathBuf> {
 fn packages() -> Vec<PathBuf> {
     let mut prefixes: Vec<PathBuf> = ["VIRTUAL_ENV", "CONDA_PREFIX"]
         .into_iter()
-        .filter_map(env::var_os)
+        .filter_map(environment::var_os)
         .map(PathBuf::from)
         .collect();
-    for directory in env::var_os("PATH").iter().flat_map(env::split_paths) {
+    for directory in environment::var_os("PATH").iter().flat_map(split_paths) {
         if directory.join("python3").exists() && directory.ends_with("bin") {
             prefixes.extend(directory.parent().map(Path::to_owned));
         }
     }
-    prefixes.extend(env::var_os("HOME").map(|home| PathBuf::from(home).join(".local")));
+    prefixes.extend(environment::var_os("HOME").map(|home| PathBuf::from(home).join(".local")));
     prefixes.dedup();
     let mut found = Vec::new();
     for prefix in prefixes {

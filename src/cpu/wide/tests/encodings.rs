@@ -200,7 +200,10 @@ pub(super) fn emitted(isa: Isa, code: Vec<Machine>, written: u16) -> Vec<u8> {
     let mut blob = Blob::new(isa);
     let allocated = Allocated { code, scratch: 0, written };
     assert_eq!(blob.function(&allocated), Ok(0), "{:?}", allocated.code);
-    blob.finish()
+    let len = blob.len();
+    let bytes = blob.finish();
+    assert_eq!(bytes.len(), len, "what is compared with the limit");
+    bytes
 }
 
 /// Read `count` instructions back, as text.

@@ -2,18 +2,22 @@
 //!
 //! The oracle must give the expected numbers; engines must stay within the oracle's bounds (and be as near to numbers that a case
 //! lists), at the case's own sizes and around every edge of lanes, blocks, chunks and tiles, with packed, row-strided and
-//! column-strided arguments. Components of which the bound says nothing are counted and printed, not compared.
+//! column-strided arguments. Components of which the bound says nothing are counted and printed, not compared. A sample of the
+//! cases runs over other schedules and from the disk cache too.
 #![allow(clippy::print_stdout, reason = "a suite says what it did not compare")]
 
 #[path = "../suite/mod.rs"]
 mod suite;
 
 mod cases;
+mod disk;
+mod schedules;
 
 use cases::Case;
 use genred::formula::Formula;
 use genred::{Backend, Float};
 use libtest_mimic::{Arguments, Failed, Trial};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use suite::{Call, LAYOUTS, Tally};
 
@@ -78,6 +82,9 @@ const SCATTERED: &[(usize, usize)] = &[(37, 70), (3, 300), (130, 9)];
 
 /// One in so many cheap cases is tried at the longest sizes.
 const SELDOM: usize = 5;
+
+/// One in so many cases, and the first of every reduction, is tried over other schedules and from disk.
+const SAMPLE: usize = 9;
 
 /// Argument components up to which a case is tried at the longest sizes, and beyond which only at [`FEW`] pairs.
 const CHEAP: u32 = 8;
@@ -156,7 +163,7 @@ impl Case {
 
 fn main() {
     let arguments = Arguments::from_args();
-    let mut trials = Vec::new();
+    let (mut trials, mut seen) = (Vec::new(), BTreeSet::new());
     for (number, (file, case)) in cases::cases().into_iter().enumerate() {
         let name = |engine: &str| format!("{file}::{}::{engine}", case.name);
         let trial = |engine: &str, run: Box<dyn FnOnce() -> Result<(), String> + Send>| {
@@ -167,6 +174,19 @@ fn main() {
         for float in [Float::F64, Float::F32] {
             let case = case.clone();
             trials.push(trial(float.name(), Box::new(move || case.on_engines(number, float))));
+        }
+        if case.inputs.is_some() {
+            continue;
+        }
+        let is_first = seen.insert(case.reduction.clone());
+        if !is_first && !number.is_multiple_of(SAMPLE) {
+            continue;
+        }
+        for float in [Float::F64, Float::F32] {
+            let (a, b) = (case.clone(), case.clone());
+            let name = |what: &str| format!("{what}::{}", float.name());
+            trials.push(trial(&name("schedules"), Box::new(move || schedules::agree(&a, float))));
+            trials.push(trial(&name("disk"), Box::new(move || disk::gives_the_same(&b, float))));
         }
     }
     let (there, lacking) = suite::backends();

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use genred::{Accumulate, Element, Genred, Kernel, Partial, Reduction, View};
+use genred::{Accumulate, Backend, Element, Genred, Kernel, Partial, Reduction, View};
 
 const ROWS: usize = 70;
 const COLUMNS: usize = 21_000;
@@ -16,7 +16,7 @@ fn numbers(len: usize, seed: u32) -> Vec<f32> {
     (0..len).map(|_| next()).collect()
 }
 
-fn kernels() -> Vec<Kernel<f32>> {
+fn kernels<T: Element>(backend: Backend) -> Vec<Kernel<T>> {
     let reductions = [
         Reduction::Sum,
         Reduction::LogSumExp,
@@ -29,7 +29,8 @@ fn kernels() -> Vec<Kernel<f32>> {
     ];
     let build = |reduction: Reduction, accumulate| {
         let dim = reduction.output_dim(1, None);
-        Genred::<f32>::reduction(reduction, "g - SqDist(x, y)")
+        Genred::<T>::reduction(reduction, "g - SqDist(x, y)")
+            .backend(backend)
             .output(format!("a = Vi({dim})"))
             .aliases(["x = Vi(2)", "y = Vj(2)", "g = Pm(1)"])
             .accumulate(accumulate)
@@ -40,7 +41,8 @@ fn kernels() -> Vec<Kernel<f32>> {
     all.push(build(Reduction::Sum, Accumulate::Kahan));
     all.push(build(Reduction::LogSumExp, Accumulate::Double));
     all.push(
-        Genred::<f32>::reduction(Reduction::SumSoftMaxWeight, "x[0] * y[1]")
+        Genred::<T>::reduction(Reduction::SumSoftMaxWeight, "x[0] * y[1]")
+            .backend(backend)
             .weight("y * g")
             .output("a = Vi(2)")
             .aliases(["x = Vi(2)", "y = Vj(2)", "g = Pm(1)"])
@@ -50,20 +52,30 @@ fn kernels() -> Vec<Kernel<f32>> {
     all
 }
 
-struct Data {
-    x: Vec<f32>,
-    y: Vec<f32>,
-    g: [f32; 1],
+/// The native engines of this machine.
+fn engines() -> Vec<Backend> {
+    let mut all = vec![Backend::Avx512, Backend::Avx2, Backend::Clif];
+    all.retain(|backend| Backend::cpu_engines().contains(&backend.name()));
+    all
 }
 
-impl Data {
-    fn new() -> Data {
+struct Data<T> {
+    x: Vec<T>,
+    y: Vec<T>,
+    g: [T; 1],
+}
+
+impl<T: Element> Data<T> {
+    fn new() -> Data<T> {
         // Coarse values make ties.
-        let coarse = |v: Vec<f32>| v.into_iter().map(|v| (v * 64.0).round() / 64.0).collect();
-        Data { x: coarse(numbers(ROWS * 2, 1)), y: coarse(numbers(COLUMNS * 2, 2)), g: [0.25] }
+        let coarse = |v: Vec<f32>| {
+            v.into_iter().map(|v| T::from_f64(f64::from((v * 64.0).round() / 64.0))).collect()
+        };
+        let g = [T::from_f64(0.25)];
+        Data { x: coarse(numbers(ROWS * 2, 1)), y: coarse(numbers(COLUMNS * 2, 2)), g }
     }
 
-    fn args(&self, rows: usize, first: usize, end: usize) -> [View<'_, f32>; 3] {
+    fn args(&self, rows: usize, first: usize, end: usize) -> [View<'_, T>; 3] {
         [
             View::new(&self.x[..rows * 2], rows, 2).unwrap(),
             View::new(&self.y[first * 2..end * 2], end - first, 2).unwrap(),
@@ -93,12 +105,19 @@ fn bits<T: Element>(values: &[T]) -> Vec<u64> {
 
 #[test]
 fn joined_pieces_have_the_bits_of_one_call() {
+    for backend in engines() {
+        joined_pieces_agree::<f32>(backend);
+        joined_pieces_agree::<f64>(backend);
+    }
+}
+
+fn joined_pieces_agree<T: Element>(backend: Backend) {
     let data = Data::new();
-    for kernel in kernels() {
+    for kernel in kernels::<T>(backend) {
         for rows in [ROWS, 3] {
             let step = kernel.column_step(rows, COLUMNS);
             assert!(step < COLUMNS / 3, "the test needs several pieces");
-            let make = |(first, end): (usize, usize)| -> Partial<f32> {
+            let make = |(first, end): (usize, usize)| -> Partial<T> {
                 kernel.partial(&data.args(rows, first, end), first, COLUMNS).unwrap()
             };
             let pieces = pieces(step);
@@ -114,7 +133,8 @@ fn joined_pieces_have_the_bits_of_one_call() {
                 right = sum;
             }
             let whole = kernel.call(&data.args(rows, 0, COLUMNS)).unwrap();
-            let name = format!("{:?}, {rows} rows", kernel.reduction());
+            let (reduction, engine) = (kernel.reduction(), backend.name());
+            let name = format!("{reduction:?}, {rows} rows, {engine} {}", T::DTYPE);
             for partial in [&left, &right] {
                 let joined = kernel.finish(partial).unwrap();
                 assert_eq!(bits(joined.as_slice()), bits(whole.as_slice()), "{name}");
@@ -129,7 +149,7 @@ fn joined_pieces_have_the_bits_of_one_call() {
 #[test]
 fn wrong_pieces_are_refused() {
     let data = Data::new();
-    let all = kernels();
+    let all = kernels::<f32>(Backend::Auto);
     let (sum, lse) = (&all[0], &all[1]);
     let step = sum.column_step(ROWS, COLUMNS);
     let part =
@@ -149,7 +169,7 @@ fn wrong_pieces_are_refused() {
 #[test]
 fn damaged_bytes_are_refused() {
     let data = Data::new();
-    for kernel in [&kernels()[0], &kernels()[7]] {
+    for kernel in [&kernels::<f32>(Backend::Auto)[0], &kernels::<f32>(Backend::Auto)[7]] {
         let step = kernel.column_step(3, COLUMNS);
         let part = kernel.partial(&data.args(3, 0, step), 0, COLUMNS).unwrap();
         let bytes = kernel.partial_to_bytes(&part);
@@ -176,7 +196,7 @@ fn columns_beyond_a_packed_panel_give_the_bits_of_their_pieces() {
             View::vector(&g),
         ]
     };
-    for kernel in kernels() {
+    for kernel in kernels::<f32>(Backend::Auto) {
         let step = kernel.column_step(ROWS, MANY);
         let cut = MANY / 3 / step * step;
         let mut joined = kernel.partial(&args(cut, MANY), cut, MANY).unwrap();
@@ -186,7 +206,7 @@ fn columns_beyond_a_packed_panel_give_the_bits_of_their_pieces() {
         assert_eq!(bits(joined.as_slice()), bits(whole.as_slice()), "{:?}", kernel.reduction());
     }
     // The sum over all columns against float64.
-    let sum = &kernels()[0];
+    let sum = &kernels::<f32>(Backend::Auto)[0];
     let whole = sum.call(&args(0, MANY)).unwrap();
     for r in 0..ROWS {
         let pair = |c: usize| {

@@ -1,15 +1,15 @@
 //! The error of each transcendental function in units in the last place, against tests/ulp.toml.
 //!
 //! Arguments are sampled densely: every 4093rd float32, random ones where each function is interesting, its edges, and for sine
-//! and cosine the floats nearest to multiples of pi/2. `cargo bench --bench exhaustive` takes every float32.
+//! and cosine the floats nearest to multiples of pi/2. Every CPU engine of the machine is run, and gives the same bits. `cargo bench
+//! --bench exhaustive` takes every float32.
 
 mod common;
 
 use common::functions::{self, Exact, SCHEDULE, is_binary};
 use genred::Float;
-use genred::cpu::Emitter;
-use genred::cpu::clif::Clif;
 use genred::cpu::code::Native;
+use genred::cpu::emitters;
 use genred::cpu::interpret::{Interpreter, Scalar};
 use genred::cpu::layout::Layout;
 use genred::cpu::stages::Stages;
@@ -47,23 +47,36 @@ impl Worst {
     }
 }
 
-/// The kernel of a function, which must do what the interpreter does.
+/// A function by every engine, which must all do what the first does at all arguments, and the interpreter at some.
 fn evaluate<T: Scalar>(function: Function, fma: bool, args: &[[T; 2]]) -> Vec<T> {
     let lowered = functions::program(function, T::FLOAT, fma);
-    let code = Clif.emit(&lowered.program, &SCHEDULE).expect("the program is emitted");
-    let layout = Layout::of(&lowered, SCHEDULE, &code);
-    let native = Native::<T>::load(&code, layout).expect("executable memory");
-    let results = functions::evaluate(&native, args);
-    let interpreter =
-        Interpreter::new(&lowered, SCHEDULE, code.width).expect("the program is valid");
-    let (some, others): (Vec<_>, Vec<_>) =
-        args.iter().zip(&results).step_by(97).map(|(a, r)| (*a, *r)).unzip();
-    let expected = functions::evaluate(&interpreter as &dyn Stages<T>, &some);
-    for ((args, expected), found) in some.iter().zip(expected).zip(others) {
-        let same = expected == found || expected.to_f64().is_nan() && found.to_f64().is_nan();
-        assert!(same, "{function:?} of {args:?}: {expected:?} interpreted, {found:?} by clif");
+    let same = |[args, expected, found]: [&[T]; 3], by: &str| {
+        for ((args, expected), found) in args.chunks(2).zip(expected).zip(found) {
+            let (expected, found) = (expected.to_f64(), found.to_f64());
+            let is_same = expected.to_bits() == found.to_bits();
+            let is_nan = expected.is_nan() && found.is_nan();
+            assert!(is_same || is_nan, "{function:?} of {args:?}: {expected:?}, {found:?} {by}");
+        }
+    };
+    let mut results: Option<Vec<T>> = None;
+    for engine in emitters() {
+        let code = engine.emit(&lowered.program, &SCHEDULE).expect("the program is emitted");
+        let layout = Layout::of(&lowered, SCHEDULE, &code);
+        let native = Native::<T>::load(&code, layout).expect("executable memory");
+        let found = functions::evaluate(&native, args);
+        let Some(results) = &results else {
+            let interpreter =
+                Interpreter::new(&lowered, SCHEDULE, code.width).expect("the program is valid");
+            let (some, by_engine): (Vec<_>, Vec<_>) =
+                args.iter().zip(&found).step_by(97).map(|(a, r)| (*a, *r)).unzip();
+            let expected = functions::evaluate(&interpreter as &dyn Stages<T>, &some);
+            same([some.as_flattened(), &expected, &by_engine], engine.name());
+            results = Some(found);
+            continue;
+        };
+        same([args.as_flattened(), results, &found], engine.name());
     }
-    results
+    results.expect("there is an engine")
 }
 
 /// The largest error in float32, with float64 as the truth.

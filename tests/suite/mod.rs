@@ -7,7 +7,9 @@ use genred::eval::bound::{self, Bounds, Tree};
 use genred::eval::{Matrix, Task};
 use genred::formula::{Category, Formula, typing};
 use genred::reduce::{Family, Outputs};
-use genred::{Axis, Backend, Cache, DType, Element, Float, Genred, Kernel, Reduction, View};
+use genred::{
+    Axis, Backend, Cache, DType, Element, Float, Genred, Kernel, Origin, Reduction, View,
+};
 use half::f16;
 use std::sync::OnceLock;
 
@@ -149,12 +151,16 @@ impl Call {
 }
 
 fn holds(dtype: DType, number: f64) -> bool {
-    let stored = match dtype {
+    rounded(dtype, number) == number || number.is_nan()
+}
+
+/// A number as a type stores it.
+pub fn rounded(dtype: DType, number: f64) -> f64 {
+    match dtype {
         DType::F16 => f16::from_f64(number).to_f64(),
         DType::F32 => f64::from(number as f32),
         DType::F64 => number,
-    };
-    stored == number || number.is_nan()
+    }
 }
 
 /// A number in [-1, 1) that depends on all three, by splitmix64.
@@ -227,9 +233,21 @@ pub struct Found {
     pub indices: Option<Vec<i64>>,
 }
 
+impl Found {
+    /// Whether all is equal bit by bit, but for the payload of NaN.
+    pub fn has_bits_of(&self, other: &Found) -> bool {
+        let values = match (&self.values, &other.values) {
+            (Some(a), Some(b)) => same_bits(a, b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        values && self.indices == other.indices
+    }
+}
+
 /// A kernel of some dtype behind one face.
 pub trait Compiled {
     fn run(&self, call: &Call, layout: Layout) -> Result<Found, String>;
+    fn origin(&self) -> Origin;
 }
 
 impl<T: Element> Compiled for Kernel<T> {
@@ -266,6 +284,10 @@ impl<T: Element> Compiled for Kernel<T> {
         }
         Ok(found)
     }
+
+    fn origin(&self) -> Origin {
+        Kernel::origin(self)
+    }
 }
 
 /// An engine under test in some dtype.
@@ -288,17 +310,15 @@ pub fn backends() -> (Vec<Backend>, Vec<&'static str>) {
     (there, lacking.iter().map(|backend| backend.name()).collect())
 }
 
-/// The engines of this machine that compute in `float`; float16, which is only another way to load and store, on one.
+/// The engines of this machine that compute in `float`, over every type that they store.
 pub fn engines(float: Float) -> Vec<Engine> {
-    let (backends, _) = backends();
-    let native = match float {
-        Float::F32 => DType::F32,
-        Float::F64 => DType::F64,
+    let dtypes: &[DType] = match float {
+        Float::F32 => &[DType::F32, DType::F16],
+        Float::F64 => &[DType::F64],
     };
-    let half =
-        (float == Float::F32).then_some(Engine { backend: Backend::Clif, dtype: DType::F16 });
-    let of = |backend| Engine { backend, dtype: native };
-    backends.into_iter().map(of).chain(half).collect()
+    let (backends, _) = backends();
+    let of = |dtype: DType| backends.iter().map(move |backend| Engine { backend: *backend, dtype });
+    dtypes.iter().flat_map(|dtype| of(*dtype)).collect()
 }
 
 impl Engine {
@@ -307,13 +327,22 @@ impl Engine {
     }
 
     pub fn compile(&self, problem: &Problem) -> Result<Box<dyn Compiled>, String> {
-        fn boxed<T: Element>(e: Engine, p: &Problem) -> Result<Box<dyn Compiled>, genred::Error> {
-            Ok(Box::new(p.builder::<T>().backend(e.backend).compile()?))
+        self.compile_with(problem, no_files())
+    }
+
+    pub fn compile_with(
+        &self,
+        problem: &Problem,
+        cache: &Cache,
+    ) -> Result<Box<dyn Compiled>, String> {
+        fn boxed<T: Element>(builder: Genred<T>) -> Result<Box<dyn Compiled>, genred::Error> {
+            Ok(Box::new(builder.compile()?))
         }
+        let backend = self.backend;
         match self.dtype {
-            DType::F16 => boxed::<f16>(*self, problem),
-            DType::F32 => boxed::<f32>(*self, problem),
-            DType::F64 => boxed::<f64>(*self, problem),
+            DType::F16 => boxed::<f16>(problem.builder().backend(backend).cache(cache)),
+            DType::F32 => boxed::<f32>(problem.builder().backend(backend).cache(cache)),
+            DType::F64 => boxed::<f64>(problem.builder().backend(backend).cache(cache)),
         }
         .map_err(|e| format!("{}: {e}", self.name()))
     }

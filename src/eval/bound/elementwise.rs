@@ -44,6 +44,10 @@ impl Arithmetic for Rounding {
             Op::Floor if f.is_nan() || f.is_unknown() => Bounded { value: f.value.floor(), ..f },
             Op::Floor => whole(f.value.floor(), f.low.floor(), f.high.floor()),
             Op::Round(digits) => self.decimals(f, *digits),
+            // Of -0 it is -0.
+            Op::ReLU if f.low < 0.0 && f.high >= 0.0 => {
+                self.monotone(op, f, 0.0).with_either_zero()
+            }
             Op::ReLU => self.monotone(op, f, 0.0),
             Op::Pow(exponent) => self.integer_power(f, *exponent),
             Op::Add => self.total(f, g),
@@ -92,7 +96,13 @@ impl Arithmetic for Rounding {
             let ends = numbers().map(of);
             if largest { ends.fold(f64::NAN, f64::max) } else { ends.fold(f64::NAN, f64::min) }
         };
-        Bounded { value, low: end(|t| t.low), high: end(|t| t.high) }
+        let result = Bounded { value, low: end(|t| t.low), high: end(|t| t.high) };
+        // Zeros of both signs are equal: which of them is taken is left open.
+        let zeros = |minus: bool| {
+            let has = |end: f64| end == 0.0 && end.is_sign_negative() == minus;
+            numbers().any(|t| has(t.low) || has(t.high) || (t.low < 0.0 && t.high > 0.0))
+        };
+        if zeros(true) && zeros(false) { result.with_either_zero() } else { result }
     }
 
     fn is_true(&self, value: Bounded) -> bool {
@@ -168,7 +178,8 @@ impl Rounding {
             return Bounded::unknown(value);
         }
         let error = slope * f.error();
-        self.round(Bounded { value, low: value - error, high: value + error }, roundings)
+        let ends = if error == 0.0 { [value; 2] } else { [value - error, value + error] };
+        self.round(Bounded { value, low: ends[0], high: ends[1] }, roundings)
     }
 
     fn square(&self, f: Bounded) -> Bounded {
@@ -508,7 +519,7 @@ impl Sum {
         if self.high <= 0.0 {
             high = high.min(0.0);
         }
-        Bounded { value, low: low.min(value), high: high.max(value) }
+        Bounded { value, low: low.min(value), high: high.max(value) }.with_either_zero()
     }
 }
 
@@ -534,13 +545,12 @@ fn two_sum_error(a: f64, b: f64) -> f64 {
 
 fn absolute(f: Bounded) -> Bounded {
     let value = f.value.abs();
-    if f.is_nan() || f.is_unknown() || f.low >= 0.0 {
+    if f.is_nan() || f.is_unknown() {
         return Bounded { value, ..f };
     }
-    if f.high <= 0.0 {
-        return Bounded { value, low: -f.high, high: -f.low };
-    }
-    Bounded { value, low: 0.0, high: f.magnitude() }
+    let meets_zero = f.low <= 0.0 && f.high >= 0.0;
+    let low = if meets_zero { 0.0 } else { f.low.abs().min(f.high.abs()) };
+    Bounded { value, low, high: f.magnitude() }
 }
 
 /// A piecewise constant function, known where both ends are on the same piece.
@@ -609,14 +619,15 @@ fn clamp(f: Bounded, a: Bounded, b: Bounded) -> Bounded {
         (Some(false), Some(true)) => b,
         (Some(false), Some(false)) => f,
         (Some(false), None) if !f.is_unknown() && !b.is_unknown() => {
-            Bounded { value, low: f.low.min(b.low), high: f.high.min(b.high) }
+            Bounded { value, low: f.low.min(b.low), high: f.high.min(b.high) }.with_either_zero()
         }
         // Monotone in all three while the bounds are in order.
         (None, _) if is_less(a, b, true) == Some(true) && !f.is_unknown() => Bounded {
             value,
             low: f.low.max(a.low).min(b.low),
             high: f.high.max(a.high).min(b.high),
-        },
+        }
+        .with_either_zero(),
         _ => Bounded::unknown(value),
     }
 }

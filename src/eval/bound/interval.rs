@@ -74,11 +74,18 @@ impl Bounded {
         self.low.abs().max(self.high.abs())
     }
 
-    /// Whether a correct engine may give this number; anything is allowed where nothing is known.
+    /// Whether a correct engine may give this number; anything is allowed where nothing is known. At an end that is a zero the
+    /// sign of zero counts: -0 lies below +0.
     pub fn allows(&self, number: f64) -> bool {
-        self.is_unknown()
-            || (self.is_nan() && number.is_nan())
-            || (self.low <= number && number <= self.high)
+        let within = || self.low.total_cmp(&number).is_le() && number.total_cmp(&self.high).is_le();
+        self.is_unknown() || (self.is_nan() && number.is_nan()) || within()
+    }
+
+    /// The same where a zero at an end may have either sign.
+    pub(super) fn with_either_zero(self) -> Self {
+        let low = if self.low == 0.0 { -0.0 } else { self.low };
+        let high = if self.high == 0.0 { 0.0 } else { self.high };
+        Self { low, high, ..self }
     }
 
     /// After the one rounding to the type of the result, which keeps order.

@@ -112,6 +112,7 @@ fn exponential(task: &Task<'_>, nodes: &mut Nodes<'_, Rounding>, tree: Tree) -> 
     if task.reduction == Reduction::MaxSumShiftExp {
         // Whether the maximum ignores NaN is nobody's business.
         let unsure = any_nan || any_unknown;
+        let largest = largest.with_either_zero();
         results.push(if unsure { Bounded::unknown(largest.value) } else { largest });
     }
     let overflows = |k: usize| weights[k] > rounding.largest / 2.0;
@@ -208,14 +209,22 @@ struct Ends {
     any_unknown: bool,
     /// Whether some value is certainly not NaN.
     any_number: bool,
+    /// Whether some value may or may not be a zero, or one of either sign.
+    any_open_zero: bool,
 }
 
 /// The k-th best of intervals lies between the k-th best of their lower and of their upper ends.
 fn selection(task: &Task<'_>, nodes: &mut Nodes<'_, Rounding>) -> (Vec<Bounded>, Vec<i64>) {
     let dim = nodes.value(task.root()).len();
     let best = || Best::new(task.reduction);
-    let ends =
-        || Ends { value: best(), low: best(), high: best(), any_unknown: false, any_number: false };
+    let ends = || Ends {
+        value: best(),
+        low: best(),
+        high: best(),
+        any_unknown: false,
+        any_number: false,
+        any_open_zero: false,
+    };
     let mut components: Vec<Ends> = (0..dim).map(|_| ends()).collect();
     for column in 0..task.columns() {
         if !nodes.enter_column(column) {
@@ -227,6 +236,7 @@ fn selection(task: &Task<'_>, nodes: &mut Nodes<'_, Rounding>) -> (Vec<Bounded>,
             ends.high.insert(f.high, column);
             ends.any_unknown |= f.is_unknown();
             ends.any_number |= !f.is_unknown() && !f.is_nan();
+            ends.any_open_zero |= !f.is_exact() && f.low <= 0.0 && f.high >= 0.0;
         }
     }
     let k = task.reduction.k().unwrap_or(1) as usize;
@@ -236,7 +246,8 @@ fn selection(task: &Task<'_>, nodes: &mut Nodes<'_, Rounding>) -> (Vec<Bounded>,
         if ends.any_unknown && !ends.any_number && k < task.columns() {
             return (Bounded::unknown(value), index);
         }
-        (Bounded { value, low: ends.low.slot(k).0, high: ends.high.slot(k).0 }, index)
+        let slot = Bounded { value, low: ends.low.slot(k).0, high: ends.high.slot(k).0 };
+        (if ends.any_open_zero { slot.with_either_zero() } else { slot }, index)
     };
     (0..k).flat_map(|k| components.iter().map(move |c| (c, k))).map(|(c, k)| slot(c, k)).unzip()
 }

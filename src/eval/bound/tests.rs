@@ -240,6 +240,17 @@ fn zeros_keep_their_sign() {
     ] {
         assert!(at(f, -0.0).is_unknown(), "{f}: {:?}", at(f, -0.0));
     }
+    // Engines are held to a sign that is certain.
+    for (f, x, zero) in
+        [("Abs(x)", -0.0, 0.0), ("Sin(x)", -0.0, -0.0), ("ReLU(x)", -0.0, -0.0), ("-x", 0.0, -0.0)]
+    {
+        let bounded = at(f, x);
+        assert!(bounded.allows(zero) && !bounded.allows(-zero), "{f}: {bounded:?}");
+    }
+    for f in ["Sum(Concat(x, x*y))", "Max(Concat(x, -x))", "Min(Concat(x, -x))"] {
+        let bounded = at(f, -0.0);
+        assert!(bounded.allows(0.0) && bounded.allows(-0.0), "{f}: {bounded:?}");
+    }
 }
 
 #[test]

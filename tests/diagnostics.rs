@@ -23,8 +23,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{fs, io};
 
-/// Calls that fail whatever the texts, by name.
-const CALLS: [(&str, fn() -> Result<(), Error>); 6] = [
+/// A name, and a call that fails.
+type Call = (&'static str, fn() -> Result<(), Error>);
+
+/// Calls that fail whatever the texts.
+const CALLS: [Call; 6] = [
     ("indices of float16", indices_of_float16),
     ("a partial result of the interpreter", partial_of_the_interpreter),
     ("a system that is not definite", not_definite),

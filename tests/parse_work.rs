@@ -52,10 +52,13 @@ fn bytes(text: &str) -> usize {
     bytes
 }
 
+/// A name, and a text of any length.
+type Texts = (&'static str, fn(usize) -> String);
+
 #[test]
 fn a_text_of_twice_the_length_takes_twice_the_memory() {
     // Long in every direction, whole and broken at the end.
-    let texts: [(&str, fn(usize) -> String); 13] = [
+    let texts: [Texts; 13] = [
         ("sums", |n| format!("x{}", "+x".repeat(n))),
         ("powers", |n| format!("x{}", "**x".repeat(n))),
         ("signs", |n| format!("{}x", "-".repeat(n))),

@@ -4,6 +4,7 @@
 //! #! alias x = Vi(3)          an alias of every case of the file that gives none itself
 //! --- name of the case
 //! formula x +                 or "x +\n" with escapes; besides: weight, stated, output, reduction, alias
+//! call name                   instead of texts: a call of `CALLS`, for errors that no text can cause
 //! [syntax]
 //! the whole message
 //! ```
@@ -11,16 +12,87 @@
 
 use genred::alias::{self, Role};
 use genred::formula::{table, typing};
-use genred::{Error, ErrorKind, Genred, Reduction};
+use genred::{
+    Backend, Cancel, Error, ErrorKind, Genred, Kernel, KernelSolve, Reduction, Source, View,
+};
+use half::f16;
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::fmt::Write as _;
-use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::{fs, io};
 
-/// Kinds of errors that no text can cause.
-const NOT_OF_TEXTS: [ErrorKind; 5] =
-    [ErrorKind::Range, ErrorKind::Device, ErrorKind::Unsolved, ErrorKind::Io, ErrorKind::Cancelled];
+/// A name, and a call that fails.
+type Call = (&'static str, fn() -> Result<(), Error>);
+
+/// Calls that fail whatever the texts.
+const CALLS: [Call; 6] = [
+    ("indices of float16", indices_of_float16),
+    ("a partial result of the interpreter", partial_of_the_interpreter),
+    ("a system that is not definite", not_definite),
+    ("a source that fails", a_source_that_fails),
+    ("a sink that is full", a_sink_that_is_full),
+    ("a token that was used", a_token_that_was_used),
+];
+
+fn indices_of_float16() -> Result<(), Error> {
+    let nearest = Genred::<f16>::reduction(Reduction::ArgMin, "SqDist(x, y)");
+    let nearest = nearest.output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]).compile()?;
+    let y = vec![f16::ONE; 2_050];
+    nearest.call(&[View::new(&y[..1], 1, 1)?, View::new(&y, 2_050, 1)?]).map(drop)
+}
+
+/// The sum over j of `x * y`.
+fn product() -> Result<Kernel<f64>, Error> {
+    let sum = Genred::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+    sum.backend(Backend::Clif).compile()
+}
+
+fn partial_of_the_interpreter() -> Result<(), Error> {
+    let sum = Genred::<f64>::sum("x * y").output("a = Vi(1)").aliases(["x = Vi(1)", "y = Vj(1)"]);
+    let x = View::new(&[1.0, 2.0], 2, 1)?;
+    sum.backend(Backend::Eval).compile()?.partial(&[x, x], 0, 2).map(drop)
+}
+
+fn not_definite() -> Result<(), Error> {
+    let kernel = Genred::<f64>::sum("-(x == y) * b").output("a = Vi(1)");
+    let kernel = kernel.aliases(["x = Vi(1)", "y = Vj(1)", "b = Vj(1)"]).compile()?;
+    let x = View::new(&[0.0, 1.0, 2.0], 3, 1)?;
+    KernelSolve::new(&kernel, "b")?.call(&[x, x, x]).map(drop)
+}
+
+/// Rows that cannot be read.
+struct Unreadable;
+
+impl Source<f64> for Unreadable {
+    fn rows(&self) -> usize {
+        2
+    }
+    fn dim(&self) -> usize {
+        1
+    }
+    fn read(&mut self, _: Range<usize>, _: &mut [f64]) -> io::Result<()> {
+        Err(io::Error::other("the tape is torn"))
+    }
+}
+
+fn a_source_that_fails() -> Result<(), Error> {
+    let x = View::new(&[1.0, 2.0], 2, 1)?;
+    product()?.stream().input(x).input(Unreadable).call().map(drop)
+}
+
+fn a_sink_that_is_full() -> Result<(), Error> {
+    let x = View::new(&[1.0, 2.0], 2, 1)?;
+    let mut full = |_: &[f64]| Err(io::Error::other("no room"));
+    product()?.stream().input(x).input(x).call_into(&mut full)
+}
+
+fn a_token_that_was_used() -> Result<(), Error> {
+    let (x, cancel) = (View::new(&[1.0, 2.0], 2, 1)?, Cancel::new());
+    cancel.cancel();
+    product()?.stream().input(x).input(x).cancel(&cancel).call().map(drop)
+}
 
 #[derive(Clone, Debug, Default)]
 struct Case {
@@ -38,7 +110,8 @@ struct File {
     cases: Vec<Case>,
 }
 
-const KEYS: [&str; 7] = ["formula", "weight", "stated", "output", "reduction", "k", "alias"];
+const KEYS: [&str; 8] =
+    ["formula", "weight", "stated", "output", "reduction", "k", "alias", "call"];
 
 fn read(path: &Path) -> File {
     let text = fs::read_to_string(path).expect("a readable file");
@@ -85,6 +158,10 @@ fn refusal(file: &File, case: &Case) -> Option<Error> {
         aliases = defaults.map(str::to_owned).collect();
     }
     let aliases: Vec<&str> = aliases.iter().map(String::as_str).collect();
+    if let Some(name) = one("call") {
+        let call = CALLS.iter().find(|call| call.0 == name).expect("a call of the list");
+        return call.1().err();
+    }
     if let Some(text) = one("stated") {
         return typing::low_level(&text, &aliases).err();
     }
@@ -171,7 +248,7 @@ fn main() -> ExitCode {
     }
     trials.push(Trial::test("every kind of error has a case", move || {
         for kind in ErrorKind::ALL {
-            if !NOT_OF_TEXTS.contains(&kind) && !kinds.contains(&kind) {
+            if !kinds.contains(&kind) {
                 return Err(format!("no case of {kind:?}").into());
             }
         }

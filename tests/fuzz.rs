@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use genred::formula::table;
-use genred::formula::typing;
-use genred_fuzz_bodies::differential::{self, Verdict};
-use genred_fuzz_bodies::{Choices, TARGETS, agreement, dictionary, formula, seeded};
+use genred::formula::{table, typing};
+use genred::{Backend, Error, syntax};
+use genred_fuzz_bodies::shapes::{self, Verdict};
+use genred_fuzz_bodies::text::Text;
+use genred_fuzz_bodies::{
+    Choices, TARGETS, agreement, dictionary, differential, formula, program, seeded,
+};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,6 +52,50 @@ fn seeded_inputs_pass() {
     }
 }
 
+/// Targets whose inputs may be refused would pass if all were.
+#[test]
+fn seeded_programs_run_and_are_compared() {
+    let all: Vec<_> = (0..300).map(|seed| program::check(&seeded(seed, 1 << 12))).collect();
+    let count = |what: fn(&program::Outcome) -> bool| all.iter().filter(|o| what(o)).count();
+    let (verified, refused) = (count(|o| o.is_verified), count(|o| !o.is_verified));
+    let (ran, large) = (count(|o| o.ran > 0), count(|o| o.too_large > 0));
+    let sources = count(|o| o.has_source);
+    println!("{verified} verified, {refused} not; {ran} ran, {large} too large; {sources} sources");
+    assert!(verified > 150 && refused > 20, "{verified} programs verified, {refused} not");
+    assert!(ran > 150 && large * 10 < ran, "{ran} programs ran, {large} were too large");
+    assert!(sources > 50, "{sources} CUDA sources");
+}
+
+#[test]
+fn seeded_calls_are_accepted_on_every_engine() {
+    let all: Vec<Verdict> = (0..2_000).map(|seed| shapes::check(&seeded(seed, 256))).collect();
+    let count = |of: Verdict| all.iter().filter(|verdict| **verdict == of).count();
+    let (refused, no_view) = (count(Verdict::Refused), count(Verdict::NoView));
+    println!("{refused} refused, {no_view} without a view, of {}", all.len());
+    assert!(refused > 50 && no_view > 50, "{refused} refused, {no_view} without a view");
+    for name in Backend::cpu_engines().into_iter().chain(["eval"]) {
+        let backend = Backend::from_name(name).unwrap();
+        let accepted = count(Verdict::Accepted { backend });
+        println!("{accepted} accepted by {name}");
+        assert!(accepted > 50, "{accepted} calls accepted by {name}");
+    }
+}
+
+/// A place is looked for in the text that is shown, not in whichever is long enough.
+#[test]
+fn places_are_those_of_the_text_shown() {
+    let passes = |error: &Error, formula, alias| {
+        let text = Text { formula, output: "a = Vi(1)", aliases: vec!["x = Vi(3)", alias] };
+        std::panic::catch_unwind(|| text.check(error)).is_ok()
+    };
+    let error = syntax::parse("x +").unwrap_err();
+    assert!(passes(&error, "x +", "y = Vj(3)"));
+    assert!(!passes(&error, "x", "y = Vj(3)"));
+    let error = typing::formula("x", None, &["x = Vi(3)", "y = Vk(3)"]).unwrap_err();
+    assert!(passes(&error, "x", "y = Vk(3)"));
+    assert!(!passes(&error, "x", "y = Vj(3)"));
+}
+
 /// Cases of a run: `GENRED_CASES`, from `GENRED_FIRST_CASE` on.
 fn cases(default: u64) -> std::ops::Range<u64> {
     let number = |name: &str, default: u64| {
@@ -66,8 +113,8 @@ fn engines_agree_with_the_oracle() {
     for seed in cases {
         let case = differential::case(&mut Choices::from_seed(seed));
         match agreement::check(&case) {
-            Verdict::Refused => {}
-            Verdict::Agreed { results, unknown, .. } => {
+            differential::Verdict::Refused => {}
+            differential::Verdict::Agreed { results, unknown, .. } => {
                 accepted += 1;
                 compared += results;
                 doubtful += unknown;
@@ -88,7 +135,7 @@ fn short_inputs_compare_results() {
     let compared = (0..total).filter(|seed| {
         let bytes = seeded(*seed, 4 + *seed as usize % 60);
         let case = differential::case(&mut Choices::from_bytes(&bytes));
-        matches!(agreement::check(&case), Verdict::Agreed { results: 1.., .. })
+        matches!(agreement::check(&case), differential::Verdict::Agreed { results: 1.., .. })
     });
     let compared = compared.count();
     assert!(compared * 100 > 80 * total as usize, "{compared} of {total}");

@@ -3,17 +3,20 @@
 //! A section that is present is checked, an absent one is not. `UPDATE_GOLDEN=1 cargo test --test golden` rewrites the sections in
 //! place. Target and schedule come from the header, never from the host.
 
-use genred::Reduction;
+use genred::cache::key::{Fields, Key, Kind};
+use genred::cache::{Cache, Mode, Options};
 use genred::cpu::Emitter;
 use genred::cpu::clif;
 use genred::cpu::target::Target;
 use genred::cpu::wide::{self, Avx2, Avx512};
+use genred::cuda::{Math, Request};
 use genred::dtype::{DType, Float};
 use genred::formula::{Category, Formula, typing};
 use genred::loops::build::{self, Lowered, Scheme, Source};
 use genred::loops::builder::Functions;
 use genred::schedule::{Lanes, Schedule};
-use genred::syntax;
+use genred::{Accumulate, Backend, Element, Genred, Reduction, Stage, syntax};
+use half::f16;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,11 +33,16 @@ struct Golden {
 struct Input {
     dtype: DType,
     target: Target,
+    /// Names of engines, best first.
+    engines: String,
     schedule: Schedule,
     scheme: Scheme,
     reduction: Reduction,
     rows: Category,
     text: String,
+    weight: Option<String>,
+    output: String,
+    aliases: Vec<String>,
     formula: Formula,
 }
 
@@ -90,10 +98,12 @@ impl Input {
         };
         let output = genred::alias::parse(one("output"), genred::alias::Role::Output);
         let text = one("formula").to_owned();
-        let typed = typing::formula(&text, all("weight").first().copied(), &all("alias"));
+        let (weight, aliases) = (all("weight").first().copied(), all("alias"));
+        let typed = typing::formula(&text, weight, &aliases);
         Input {
             dtype: dtype.expect("a dtype"),
             target: target(&pinned("target").expect("a pinned target")),
+            engines: pinned("engines").unwrap_or_default(),
             schedule: schedule(&pinned("schedule").expect("a pinned schedule")),
             scheme: match pinned("scheme").as_deref() {
                 None | Some("block") => Scheme::Block,
@@ -104,6 +114,9 @@ impl Input {
             reduction: Reduction::from_name(name, k).expect("a reduction"),
             rows: output.expect("an output").category,
             text,
+            weight: weight.map(str::to_owned),
+            output: one("output").to_owned(),
+            aliases: aliases.into_iter().map(str::to_owned).collect(),
             formula: typed.expect("a formula"),
         }
     }
@@ -113,13 +126,17 @@ impl Input {
     }
 
     fn lowered(&self, functions: Functions) -> Lowered {
+        self.lowered_for(functions, self.target.fma)
+    }
+
+    fn lowered_for(&self, functions: Functions, fma: bool) -> Lowered {
         build::build(&Source {
             formula: &self.formula,
             rows: self.rows,
             reductions: &[self.reduction],
             scheme: self.scheme,
             float: self.float(),
-            fma: self.target.fma,
+            fma,
             functions,
         })
         .expect("a program within its limit")
@@ -140,8 +157,68 @@ impl Input {
                 let code = self.engine().emit(&program, &self.schedule);
                 wide::disassembly(&code.expect("the engine takes the program"))
             }
+            "cuda" => self.cuda(),
+            "key" => match self.dtype {
+                DType::F16 => self.key::<f16>(),
+                DType::F32 => self.key::<f32>(),
+                DType::F64 => self.key::<f64>(),
+            },
             other => panic!("no section `{other}`"),
         }
+    }
+
+    /// What NVRTC is given; devices always fuse.
+    fn cuda(&self) -> String {
+        let request = Request {
+            reduction: self.reduction,
+            dim: self.formula.root_dim(0),
+            stored: self.dtype,
+            lanes: self.schedule.lanes,
+            math: Math::Accurate,
+        };
+        let emitted = request.emit(&self.lowered_for(Functions::Intrinsic, true));
+        let emitted = emitted.expect("the CUDA engine takes the program");
+        format!("// nvrtc {}\n{}", emitted.options.join(" "), emitted.source)
+    }
+
+    /// The key that a kernel has, with what differs from build to build and from host to host pinned.
+    fn key<T: Element>(&self) -> String {
+        let accumulate = match self.scheme {
+            Scheme::Block => Accumulate::Auto,
+            Scheme::Direct => Accumulate::Direct,
+            Scheme::Kahan => Accumulate::Kahan,
+        };
+        let engine = Backend::from_name(&self.engines).filter(|engine| {
+            *engine == Backend::Eval || Backend::cpu_engines().contains(&engine.name())
+        });
+        let builder = Genred::<T>::reduction(self.reduction, self.text.as_str())
+            .output(self.output.as_str())
+            .aliases(self.aliases.iter().map(String::as_str))
+            .accumulate(accumulate)
+            .backend(engine.unwrap_or(Backend::Clif))
+            .cache(&Cache::open(Options::new().mode(Mode::Off)));
+        let weight = self.weight.as_deref();
+        let kernel = weight.into_iter().fold(builder, Genred::weight).compile();
+        let shown = kernel.expect("a kernel").explain(Stage::Key);
+        // Its last line end is not shown.
+        let formula = self.formula.canonical_text();
+        let whole = ("formula", formula.as_str());
+        assert_eq!(key_of(&shown, &[whole]), shown, "a key is what is shown of it");
+        let features = format!("{:#x}", self.target.features);
+        let mut pinned = vec![
+            whole,
+            ("source", "<sources>"),
+            ("arch", "62"),
+            ("os", "linux"),
+            ("abi", "sysv64"),
+            ("features", features.as_str()),
+        ];
+        if engine.is_none() {
+            // Several, or one that this machine lacks: the key differs in the names.
+            pinned.push(("back_end", self.engines.as_str()));
+        }
+        let key = key_of(&shown, &pinned);
+        key.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
     }
 
     /// The widest engine of the pinned target.
@@ -152,6 +229,51 @@ impl Input {
             (None, None) => panic!("no wide engine on the pinned target"),
         }
     }
+}
+
+/// A key as it is printed, with some fields replaced.
+fn key_of(shown: &str, replaced: &[(&str, &str)]) -> String {
+    let mut fields: Vec<(&str, String)> = Vec::new();
+    for line in shown.lines() {
+        // Names are padded to a column, which is empty where a value goes on.
+        let (name, value) = line.split_at(line.len().min(14));
+        match (name.trim_end(), fields.last_mut()) {
+            ("", Some((_, text))) => *text += &format!("\n{value}"),
+            (name, _) => fields.push((name, value.to_owned())),
+        }
+    }
+    let text = |name: &str| {
+        let field = fields.iter().find(|field| field.0 == name).expect("every key has the field");
+        let replacement = replaced.iter().find(|field| field.0 == name);
+        replacement.map_or(field.1.as_str(), |field| field.1)
+    };
+    let number = |name: &str| text(name).parse::<u32>().expect("a number");
+    let small = |name: &str| u16::try_from(number(name)).expect("a small number");
+    let features = text("features").strip_prefix("0x").expect("bits");
+    let key = Key::new(&Fields {
+        engine: text("engine"),
+        epoch: number("epoch"),
+        source: text("source"),
+        generator: text("generator"),
+        formula: text("formula"),
+        reduction: text("reduction"),
+        k: number("k"),
+        rows: text("rows"),
+        dtype: text("dtype"),
+        accumulator: text("accumulator"),
+        scheme: text("scheme"),
+        schedule: text("schedule"),
+        back_end: text("back_end"),
+        kind: Kind::from_number(small("kind")).expect("a kind"),
+        arch: small("arch"),
+        os: text("os"),
+        abi: text("abi"),
+        features: u64::from_str_radix(features, 16).expect("bits"),
+        argument_abi: number("argument_abi"),
+        device: text("device"),
+        options: text("options"),
+    });
+    key.to_string()
 }
 
 /// `x86_64 avx2 fma`: features by their names in [`Target::names`].
@@ -258,5 +380,7 @@ fn goldens_cover_every_reduction_and_stage() {
         assert_eq!(count(name), files.len(), "every golden has `{name}`");
     }
     assert!((15..=25).contains(&count("clif")), "{} goldens have `clif`", count("clif"));
-    assert!(count("asm") >= 4, "{} goldens have `asm`", count("asm"));
+    for (name, least) in [("asm", 4), ("cuda", 8), ("key", 6)] {
+        assert!(count(name) >= least, "{} goldens have `{name}`", count(name));
+    }
 }

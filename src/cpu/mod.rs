@@ -24,7 +24,8 @@
 //!   `exit_if_any` ended it, after which the launcher looks at `Tile` and calls again with `first + done`.
 //!   With `Lanes::Columns`, column `c` belongs to virtual lane `c % L`; lanes beyond the last column keep their
 //!   accumulators unchanged, and columns may be read (not used) up to the next multiple of `L`, within the padded tile.
-//! * Pointers are 64-byte aligned except `row` with `Lanes::Columns`; `first` and `count` are checked by the launcher.
+//! * Pointers are 64-byte aligned except `row` with `Lanes::Columns`, for speed: no instruction needs it. `first` and `count` are
+//!   checked by the launcher.
 
 #![deny(clippy::disallowed_methods)]
 

@@ -96,7 +96,7 @@ impl Request {
         })
     }
 
-    /// The tiling for a program.
+    /// The tiling for a verified program.
     pub fn tiling(&self, lowered: &Lowered) -> Tiling {
         Tiling::choose(&lowered.program, self.reduction.family(), self.kept(), self.lanes)
     }
@@ -119,7 +119,8 @@ impl Request {
     /// # Errors
     /// `Device` if the program needs more of a thread or a block than devices have.
     pub fn emit(&self, lowered: &Lowered) -> Result<Emitted, Error> {
-        self.emit_with(lowered, self.tiling(lowered))
+        check(lowered)?;
+        self.emitted(lowered, self.tiling(lowered))
     }
 
     /// The same for a tiling of the caller's.
@@ -127,20 +128,31 @@ impl Request {
     /// # Errors
     /// As [`emit`](Request::emit).
     pub fn emit_with(&self, lowered: &Lowered, tiling: Tiling) -> Result<Emitted, Error> {
-        let refused = |why: String| {
-            Error::new(ErrorKind::Device, format!("this formula cannot run with CUDA: {why}"))
-        };
-        if !lowered.indices.is_empty() || lowered.keep.is_some() {
-            let why = "the CUDA engine does not have `IndexI`, `IndexJ` and conditions on them yet";
-            return Err(refused(why.to_owned()));
-        }
-        verify(&lowered.program).map_err(|defect| refused(defect.to_string()))?;
+        check(lowered)?;
+        self.emitted(lowered, tiling)
+    }
+
+    /// The source of a verified program.
+    fn emitted(&self, lowered: &Lowered, tiling: Tiling) -> Result<Emitted, Error> {
         let (family, kept) = (self.reduction.family(), self.kept());
         let (source, parts, partial) =
             source::emit(lowered, &tiling, family, kept, self.stored).map_err(refused)?;
         let layout = Layout::of(lowered, tiling, kept, self.stored, (parts, partial));
         Ok(Emitted { source, layout, options: self.options() })
     }
+}
+
+fn refused(why: String) -> Error {
+    Error::new(ErrorKind::Device, format!("this formula cannot run with CUDA: {why}"))
+}
+
+/// Refuse what the engine cannot do, and programs that break a rule: neither a tiling is chosen nor a source made of these.
+fn check(lowered: &Lowered) -> Result<(), Error> {
+    if !lowered.indices.is_empty() || lowered.keep.is_some() {
+        let why = "the CUDA engine does not have `IndexI`, `IndexJ` and conditions on them yet";
+        return Err(refused(why.to_owned()));
+    }
+    verify(&lowered.program).map_err(|defect| refused(defect.to_string()))
 }
 
 /// Compile a source for an architecture.

@@ -21,6 +21,7 @@ mod written;
 #[cfg(test)]
 mod tests;
 
+use super::dce::operands;
 use super::program::{
     Accumulator, ArrayId, Axes, Index, Inst, Loop, LoopId, Over, Pass, Program, Space, Stmt, Type,
     Value, ValueDef,
@@ -166,6 +167,7 @@ impl<'p> Verifier<'p> {
                 definition.count
             );
         }
+        self.tables()?;
         self.straight(Stage::Param, &program.param)?;
         self.straight(Stage::Row, &program.row)?;
         self.straight(Stage::Col, &program.col)?;
@@ -184,6 +186,18 @@ impl<'p> Verifier<'p> {
             rule!(array.space != Space::Out || whole, "some of `{}` is never written", array.name);
         }
         Ok(())
+    }
+
+    /// Values and loops that no stage uses may stay, but name no value that is not there: engines look at all of them.
+    fn tables(&self) -> Checked {
+        let program = self.program;
+        let operands = program.values.iter().flat_map(|def| operands(&def.inst));
+        let carried = program.loops.iter().flat_map(|definition| {
+            let values =
+                definition.carried.iter().flat_map(|c| [c.init, c.param, c.next, c.result]);
+            values.chain(definition.skip_unless)
+        });
+        operands.chain(carried).try_for_each(|value| self.def(value).map(|_| ()))
     }
 
     fn arrays(&mut self) -> Checked {

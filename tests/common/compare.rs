@@ -8,11 +8,10 @@ use genred::schedule::Lanes;
 use std::fmt::{self, Write as _};
 use std::ops::Range;
 
-/// Elements behind each slice that nothing may touch.
+/// Elements on either side of each slice that nothing may touch, a multiple of 64 bytes.
 const GUARD: usize = 64;
 
-/// A slice that begins at a multiple of 64 bytes, with a guard behind it.
-#[derive(Clone)]
+/// A slice that begins at a multiple of 64 bytes, with a guard before and behind it.
 struct Slice<T> {
     memory: Vec<T>,
     start: usize,
@@ -21,11 +20,9 @@ struct Slice<T> {
 
 impl<T: Real> Slice<T> {
     fn new(len: usize, mut value: impl FnMut() -> T) -> Slice<T> {
-        let mut memory = vec![T::from_f64(0.0); len + 2 * GUARD];
-        let start = memory.as_ptr().align_offset(64);
-        for (k, element) in memory[start..].iter_mut().enumerate() {
-            *element = if k < len { value() } else { guard() };
-        }
+        let mut memory = vec![guard::<T>(); len + 3 * GUARD];
+        let start = GUARD + memory.as_ptr().align_offset(64);
+        memory[start..][..len].fill_with(&mut value);
         Slice { memory, start, len }
     }
 
@@ -44,7 +41,8 @@ impl<T: Real> Slice<T> {
     }
 
     fn is_guarded(&self) -> bool {
-        self.memory[self.start + self.len..].iter().all(|v| *v == guard())
+        let (before, behind) = (&self.memory[..self.start], &self.memory[self.start + self.len..]);
+        before.iter().chain(behind).all(|v| *v == guard())
     }
 }
 
@@ -75,7 +73,7 @@ fn check<T: Real>(
     is_compared: impl Fn(usize) -> bool,
 ) -> Result<(), Difference> {
     if !got.is_guarded() {
-        return Err(Difference(format!("{stage} wrote behind its memory")));
+        return Err(Difference(format!("{stage} wrote outside of its memory")));
     }
     let mut text = String::new();
     let pairs = expected.read().iter().zip(got.read()).enumerate();
@@ -151,7 +149,12 @@ pub fn compare<T: Real>(
     reference.finish(param.read(), row.read(), state.read(), out.write(), &mut []);
     engine.finish(param.read(), row.read(), state.read(), found.write(), scratch.write());
     check("finish", layout.block(), &out, &found, all)?;
-    if scratch.is_guarded() { Ok(()) } else { Err(Difference("scratch is too small".into())) }
+    if !scratch.is_guarded() {
+        return Err(Difference("scratch is too small".into()));
+    }
+    let inputs = [&param, &row, &col, &other];
+    let is_whole = inputs.iter().all(|input| input.is_guarded());
+    if is_whole { Ok(()) } else { Err(Difference("a stage wrote outside of its memory".into())) }
 }
 
 struct Inputs<'a, T> {

@@ -7,7 +7,7 @@ use crate::guard::{Flush, Guarded};
 use genred::alias::{Category, Variable};
 use genred::cache::{Cache, Mode, Options};
 use genred::formula::typing;
-use genred::{Element, Error, Genred, Kernel, Reduction, View, ViewMut};
+use genred::{Backend, Element, Error, ErrorKind, Genred, Kernel, Reduction, View, ViewMut};
 use half::f16;
 use std::sync::OnceLock;
 
@@ -25,8 +25,30 @@ const SPECS: [Spec; 4] = [
     ("x | y", &["x = Vi(17)", "y = Vj(17)"], &[Reduction::LogSumExp, Reduction::KMin(2)]),
 ];
 
+/// Every engine; kernels are those of the machine's.
+const BACKENDS: [Backend; 4] = [Backend::Clif, Backend::Avx2, Backend::Avx512, Backend::Eval];
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A view does not lie in its buffer.
+    NoView,
+    /// The views do not fit the kernel or each other.
+    Refused,
+    /// It was computed, and checked.
+    Accepted {
+        /// The engine that computed it.
+        backend: Backend,
+    },
+}
+
 /// Views are accepted or refused; an accepted call reads and writes inside of them only, and gives what packed copies give.
 pub fn run(data: &[u8]) {
+    check(data);
+}
+
+/// The same, and what was found.
+pub fn check(data: &[u8]) -> Verdict {
     let mut choices = Choices::from_bytes(data);
     match choices.index(3) {
         0 => call::<f32>(kernels_f32(), &mut choices),
@@ -50,6 +72,7 @@ kernels!(kernels_f16, f16);
 /// A kernel and what its arguments should be.
 struct Prepared<T> {
     kernel: Kernel<T>,
+    backend: Backend,
     variables: Vec<Variable>,
 }
 
@@ -57,14 +80,21 @@ fn compiled<T: Element>() -> Vec<Prepared<T>> {
     let mut kernels = Vec::new();
     for (formula, aliases, reductions) in SPECS {
         let typed = typing::formula(formula, None, aliases).expect("a formula of the list");
-        for reduction in reductions {
-            let kernel = Genred::reduction(*reduction, formula)
+        for (reduction, backend) in reductions.iter().flat_map(|r| BACKENDS.map(|b| (*r, b))) {
+            let kernel = Genred::reduction(reduction, formula)
                 .aliases(aliases.iter().copied())
                 .axis(genred::Axis::J)
+                .backend(backend)
                 .cache(&Cache::open(Options::new().mode(Mode::Off)))
                 .compile();
-            let kernel = kernel.expect("a formula of the list");
-            kernels.push(Prepared { kernel, variables: typed.variables.clone() });
+            match kernel {
+                Ok(kernel) => {
+                    kernels.push(Prepared { kernel, backend, variables: typed.variables.clone() })
+                }
+                // This machine lacks the engine.
+                Err(error) if error.is_device() => {}
+                Err(error) => panic!("{formula}: {error}"),
+            }
         }
     }
     kernels
@@ -130,8 +160,8 @@ fn argument<T: Element>(choices: &mut Choices<'_>, rows: usize, dim: usize) -> A
 
 const ROWS: [usize; 10] = [0, 1, 2, 3, 4, 5, 17, 33, 64, 300];
 
-fn call<T: Element>(kernels: &[Prepared<T>], choices: &mut Choices<'_>) {
-    let Prepared { kernel, variables } = &kernels[choices.index(kernels.len())];
+fn call<T: Element>(kernels: &[Prepared<T>], choices: &mut Choices<'_>) -> Verdict {
+    let Prepared { kernel, backend, variables } = &kernels[choices.index(kernels.len())];
     let (m, n) = (choices.pick(&ROWS), choices.pick(&ROWS));
     let arguments: Vec<Argument<T>> = variables
         .iter()
@@ -146,15 +176,15 @@ fn call<T: Element>(kernels: &[Prepared<T>], choices: &mut Choices<'_>) {
         Ok(views) => views,
         Err(error) => {
             assert!(error.is_shape(), "{error}");
-            return;
+            return Verdict::NoView;
         }
     };
     let packed: Vec<Vec<T>> = views.iter().map(elements).collect();
     let result = match kernel.call(&views) {
         Ok(result) => result,
         Err(error) => {
-            assert!(!error.to_string().is_empty());
-            return;
+            assert!(error.is_shape() || error.kind() == ErrorKind::Range, "{error}");
+            return Verdict::Refused;
         }
     };
     // What was accepted has the wanted shapes, so the packed copies are accepted as well.
@@ -166,6 +196,7 @@ fn call<T: Element>(kernels: &[Prepared<T>], choices: &mut Choices<'_>) {
     let expected = kernel.call(&copies).expect("what is accepted strided is accepted packed");
     assert_eq!(bits(result.as_slice()), bits(expected.as_slice()), "strided is not packed");
     into(kernel, &copies, expected.as_slice(), result.rows(), choices);
+    Verdict::Accepted { backend: *backend }
 }
 
 /// The same result through a strided output: all of it, and nothing beside it.
@@ -213,7 +244,8 @@ fn elements<T: Element>(view: &View<'_, T>) -> Vec<T> {
     all
 }
 
-/// Values as bits, NaN equal to NaN.
+/// Values as bits, all NaN being one.
 fn bits<T: Element>(values: &[T]) -> Vec<u64> {
-    values.iter().map(|v| v.to_f64().to_bits()).collect()
+    let bits = |v: f64| if v.is_nan() { u64::MAX } else { v.to_bits() };
+    values.iter().map(|v| bits(v.to_f64())).collect()
 }

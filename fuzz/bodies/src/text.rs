@@ -28,20 +28,41 @@ impl<'a> Text<'a> {
         Text { formula, output, aliases: parts.map(str::trim).collect() }
     }
 
-    /// Check that an error can be shown and points into one of the texts it may be about.
+    /// Check that an error can be shown, and that its place lies in the text that it shows.
     pub fn check(&self, error: &Error) {
         let shown = error.to_string();
         assert!(!shown.trim().is_empty(), "an error without a message");
         assert!(!format!("{error:?}").is_empty());
-        if let Some(span) = error.span() {
-            let texts = [self.formula, self.output].into_iter().chain(self.aliases.iter().copied());
-            let fits = |text: &str| {
-                span.start <= span.end
-                    && span.end <= text.len()
-                    && text.is_char_boundary(span.start)
-                    && text.is_char_boundary(span.end)
+        let Some(span) = error.span() else { return };
+        let (texts, line) = self.named(&shown);
+        let fits = |text: &&str| {
+            let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            flat.contains(line) && text.get(span.clone()).is_some()
+        };
+        assert!(texts.iter().any(fits), "{span:?} does not lie in the text that is shown: {shown}");
+    }
+
+    /// The texts of the kind that a message with a place names, and what it shows of one.
+    fn named<'s>(&self, shown: &'s str) -> (Vec<&'a str>, &'s str) {
+        let kinds = [
+            ("formula", vec![self.formula]),
+            ("weight", vec![self.formula]),
+            ("output", vec![self.output]),
+            ("alias", self.aliases.clone()),
+        ];
+        // A quotation in the message itself may have line ends, so it is the last such line.
+        for line in shown.lines().rev() {
+            let Some((head, rest)) = line.strip_prefix("  ").and_then(|l| l.split_once(": "))
+            else {
+                continue;
             };
-            assert!({ texts }.any(fits), "{span:?} lies in none of the texts: {shown}");
+            let kind = head.split_once(" line ").map_or(head, |(kind, _)| kind);
+            if let Some((_, texts)) = kinds.iter().find(|(name, _)| *name == kind) {
+                // Long lines are cut.
+                let rest = rest.strip_prefix("...").unwrap_or(rest);
+                return (texts.clone(), rest.strip_suffix("...").unwrap_or(rest));
+            }
         }
+        panic!("a place in no text: {shown}");
     }
 }

@@ -156,6 +156,12 @@ fn tables() {
         broken(|p| p.program.arrays[p.out.index() - 1].len = 7),
         broken(|p| p.program.loops[0].count = 0),
         broken(|p| p.program.loops[0].count = LOOP_COUNT),
+        // Of nothing that is used.
+        broken(|p| _ = push(p, Inst::Unary(Unary::Neg, Value(900)), Type::Float, Axes::default())),
+        broken(|p| {
+            let skip_unless = Some(Value(901));
+            p.program.loops.push(Loop { count: 2, carried: vec![], body: vec![], skip_unless });
+        }),
     ];
     let expected = [
         "two arrays are named `y`",
@@ -167,6 +173,8 @@ fn tables() {
         "other accumulators have slots beyond state",
         "a loop of 0 iterations",
         "a loop of 1048576 iterations",
+        "there is no value %900",
+        "there is no value %901",
     ];
     for (defect, expected) in defects.iter().zip(expected) {
         assert_eq!(*defect, format!("program: {expected}"));

@@ -24,9 +24,11 @@ fn files(folder: &Path, all: &mut Vec<PathBuf>) {
     }
 }
 
-fn texts(folder: &str) -> Vec<String> {
+/// The texts of a folder's files with an extension.
+fn texts(folder: &str, extension: &str) -> Vec<String> {
     let mut all = Vec::new();
     files(&path(folder), &mut all);
+    all.retain(|path| path.extension().is_some_and(|e| e == extension));
     all.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
 }
 
@@ -70,10 +72,10 @@ impl Seeds {
 
 fn seeds() -> BTreeSet<String> {
     let mut seeds = Seeds::default();
-    for text in texts("tests/golden") {
+    for text in texts("tests/golden", "genred") {
         seeds.add_lines(text.lines().take_while(|line| !line.starts_with("===")), &[]);
     }
-    for text in texts("tests/diagnostics") {
+    for text in texts("tests/diagnostics", "txt") {
         let defaults: Vec<&str> =
             text.lines().filter_map(|line| line.strip_prefix("#! alias ")).collect();
         for case in text.split("--- ").skip(1) {
@@ -81,7 +83,7 @@ fn seeds() -> BTreeSet<String> {
             seeds.add_lines(inputs, &defaults);
         }
     }
-    for text in texts("tests/values") {
+    for text in texts("tests/values", "toml") {
         let table: toml::Table = text.parse().unwrap();
         for case in table["case"].as_array().unwrap() {
             let aliases = case["aliases"].as_array().unwrap();

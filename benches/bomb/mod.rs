@@ -297,8 +297,9 @@ fn tensors() -> Vec<Bomb> {
     }));
     // Parts within permutations of parts: simplification looks into each.
     bombs.push(Bomb::new("transposed parts", &SCALARS, |n| {
-        let inner = nested("Concat(x,y)", n.min(4), |f, _| {
-            format!("TensorDot(Concat({f},{f}*2),1,[2,2],[1],[],[],[1,0])")
+        let inner = nested("Concat(x,y)", n.min(4), |f, level| {
+            let rows = 2 << level;
+            format!("TensorDot(Concat({f},{f}*2),1,[2,{rows}],[1],[],[],[1,0,2])")
         });
         many("+", 40, |_| format!("Exp(-{inner})"))
     }));

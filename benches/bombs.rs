@@ -1,8 +1,9 @@
 //! What the costliest formulas take to compile, or to be refused: time and peak memory, each in a process of its own.
 //!
 //! `cargo bench --bench bombs [-- WORD ...]` prints a table of the bombs whose names have one of the words, and fails where one
-//! takes longer than [`SECONDS`] or more memory than [`MEBIBYTES`]. Each bomb is made as large as it is accepted, and as large as
-//! its text can be.
+//! takes longer than [`SECONDS`] or more memory than [`MEBIBYTES`], or ends in anything but code or an error of kind `Limit`: a bomb
+//! that is refused for another reason says nothing about what it costs. Each bomb is made as large as it is accepted, and as large
+//! as its text can be.
 
 #![allow(clippy::print_stdout, reason = "it prints a table")]
 
@@ -13,7 +14,7 @@ use genred::cache::{Cache, Mode, Options};
 use genred::formula::{Category, table, typing};
 use genred::loops::build::{self, Scheme, Source};
 use genred::loops::builder::Functions;
-use genred::{Axis, Backend, Element, Error, Float, Genred};
+use genred::{Axis, Backend, Element, Error, ErrorKind, Float, Genred};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Engines that every bomb meets, each in both types that kernels compute in.
 const ENGINES: [Backend; 3] = [Backend::Clif, Backend::Avx2, Backend::Avx512];
 const DTYPES: [&str; 2] = ["float32", "float64"];
+/// What a process says of an outcome that is code or an error of kind `Limit`.
+const EXPECTED: &str = "expected";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
@@ -38,11 +41,20 @@ fn main() -> ExitCode {
         alone(bomb, terms, Backend::from_name(engine).expect("an engine"), dtype);
         return ExitCode::SUCCESS;
     }
+    let here = Backend::cpu_engines();
+    let (engines, lacking): (Vec<Backend>, Vec<Backend>) =
+        ENGINES.into_iter().partition(|engine| here.contains(&engine.name()));
+    for engine in lacking {
+        println!("not run: this machine has no engine `{}`", engine.name());
+    }
+    if peak_mebibytes().is_none() {
+        println!("not measured: this system does not say how much memory a process has held");
+    }
     println!(
         "{:28} {:>6} {:7} {:8} {:>7} {:>5}  outcome",
         "bomb", "terms", "engine", "dtype", "ms", "MiB"
     );
-    let (mut worst, mut most, mut exceeded) = (0.0f64, 0.0f64, 0);
+    let (mut all, mut exceeded, mut wrong) = (Vec::new(), 0, 0);
     for (number, bomb) in bombs.iter().enumerate() {
         if !args.is_empty() && !args.iter().any(|word| bomb.name.contains(word.as_str())) {
             continue;
@@ -50,22 +62,62 @@ fn main() -> ExitCode {
         let accepted = accepted(bomb);
         let mut runs = Vec::new();
         if accepted > 0 {
-            runs.extend(ENGINES.iter().flat_map(|e| DTYPES.iter().map(|d| (accepted, *e, *d))));
+            runs.extend(engines.iter().flat_map(|e| DTYPES.iter().map(|d| (accepted, *e, *d))));
         }
         if accepted < bomb.most {
             runs.push((bomb.most, ENGINES[0], DTYPES[0]));
         }
         for (terms, engine, dtype) in runs {
-            let (seconds, mebibytes) = apart(number, bomb, terms, engine, dtype);
-            exceeded += usize::from(seconds > SECONDS || mebibytes > MEBIBYTES);
-            (worst, most) = (worst.max(seconds), most.max(mebibytes));
+            let run = apart(number, terms, engine, dtype);
+            println!("{:28} {terms:6} {:7} {dtype:8} {run}", bomb.name, engine.name());
+            exceeded += usize::from(run.exceeds());
+            wrong += usize::from(run.ending != Ending::Expected);
+            all.push(run);
         }
     }
+    let worst = all.iter().map(|run| run.seconds).fold(0.0, f64::max) * 1e3;
+    let most = all.iter().filter_map(|run| run.mebibytes).reduce(f64::max);
+    let most = most.map_or("memory not measured".to_owned(), |most| format!("{most:.0} MiB"));
     println!(
-        "worst: {:.0} ms, {most:.0} MiB; {exceeded} exceed {SECONDS} s or {MEBIBYTES} MiB",
-        worst * 1e3
+        "{} runs; worst: {worst:.0} ms, {most}; {exceeded} exceed {SECONDS} s or {MEBIBYTES} MiB, {wrong} end in neither code nor \
+         an error of kind Limit",
+        all.len()
     );
-    ExitCode::from(u8::from(exceeded > 0))
+    ExitCode::from(u8::from(all.is_empty() || exceeded > 0 || wrong > 0))
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// With code, or an error of kind `Limit`.
+    Expected,
+    /// With another error, or before it could say anything.
+    Other,
+}
+
+/// What became of a bomb in a process of its own.
+struct Run {
+    seconds: f64,
+    /// `None` where the system does not say it.
+    mebibytes: Option<f64>,
+    ending: Ending,
+    outcome: String,
+}
+
+impl Run {
+    fn exceeds(&self) -> bool {
+        self.seconds > SECONDS || self.mebibytes.is_some_and(|most| most > MEBIBYTES)
+    }
+}
+
+impl std::fmt::Display for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let memory = self.mebibytes.map_or("?".to_owned(), |most| format!("{most:.0}"));
+        write!(f, "{:7.1} {memory:>5}  ", self.seconds * 1e3)?;
+        f.write_str(if self.exceeds() { "EXCEEDS " } else { "" })?;
+        f.write_str(if self.ending == Ending::Other { "WRONG " } else { "" })?;
+        f.write_str(&self.outcome)
+    }
 }
 
 /// The most terms with which a bomb is accepted; 0 if it is not.
@@ -98,8 +150,8 @@ fn accepted(bomb: &Bomb) -> usize {
     within
 }
 
-/// Run one bomb in a process of its own: seconds and mebibytes.
-fn apart(number: usize, bomb: &Bomb, terms: usize, engine: Backend, dtype: &str) -> (f64, f64) {
+/// Run one bomb in a process of its own.
+fn apart(number: usize, terms: usize, engine: Backend, dtype: &str) -> Run {
     let exe = std::env::current_exe().expect("the bench knows its own path");
     let mut child = Command::new(exe);
     child.args(["one", &number.to_string(), &terms.to_string(), engine.name(), dtype]);
@@ -113,27 +165,29 @@ fn apart(number: usize, bomb: &Bomb, terms: usize, engine: Backend, dtype: &str)
     }
     let output = child.wait_with_output().expect("the output of the child");
     let text = String::from_utf8_lossy(&output.stdout);
-    let mut words = text.trim().splitn(3, ' ');
-    let mut number = || words.next().and_then(|word| word.parse::<f64>().ok());
-    let (name, engine) = (&bomb.name, engine.name());
-    let (Some(seconds), Some(mebibytes), Some(outcome)) = (number(), number(), words.next()) else {
-        println!("{name:28} {terms:6} {engine:7} {dtype:8} EXCEEDS ended: {}", output.status);
-        return (f64::INFINITY, f64::INFINITY);
+    let words: Vec<&str> = text.trim().splitn(4, ' ').collect();
+    let [seconds, mebibytes, ending, outcome] = words[..] else {
+        let outcome = format!("ended: {}", output.status);
+        let (seconds, ending) = (f64::INFINITY, Ending::Other);
+        return Run { seconds, mebibytes: None, ending, outcome };
     };
-    let exceeds = seconds > SECONDS || mebibytes > MEBIBYTES;
-    let mark = if exceeds { "EXCEEDS " } else { "" };
-    let ms = seconds * 1e3;
-    println!("{name:28} {terms:6} {engine:7} {dtype:8} {ms:7.1} {mebibytes:5.0}  {mark}{outcome}");
-    (seconds, mebibytes)
+    Run {
+        seconds: seconds.parse().expect("seconds"),
+        mebibytes: mebibytes.parse().ok(),
+        ending: if ending == EXPECTED { Ending::Expected } else { Ending::Other },
+        outcome: outcome.to_owned(),
+    }
 }
 
-/// What a process of its own does: prints seconds, mebibytes and what became of the formula.
+/// What a process of its own does: prints seconds, mebibytes if known, whether the outcome is one of the expected, and the outcome.
 fn alone(bomb: &Bomb, terms: usize, engine: Backend, dtype: &str) {
     let start = (Instant::now(), cpu_seconds());
     let outcome = match dtype {
         "float32" => compiled::<f32>(bomb, terms, engine),
         _ => compiled::<f64>(bomb, terms, engine),
     };
+    let is_expected = outcome.as_ref().err().is_none_or(|error| error.kind() == ErrorKind::Limit);
+    let ending = if is_expected { EXPECTED } else { "other" };
     let outcome = match outcome {
         Ok(bytes) => format!("{bytes} bytes of code"),
         Err(error) => {
@@ -146,7 +200,8 @@ fn alone(bomb: &Bomb, terms: usize, engine: Backend, dtype: &str) {
         (Some(before), Some(after)) => after - before,
         _ => start.0.elapsed().as_secs_f64(),
     };
-    println!("{seconds} {} {outcome}", peak_mebibytes());
+    let mebibytes = peak_mebibytes().map_or("?".to_owned(), |most| most.to_string());
+    println!("{seconds} {mebibytes} {ending} {outcome}");
 }
 
 fn compiled<T: Element>(bomb: &Bomb, terms: usize, engine: Backend) -> Result<usize, Error> {
@@ -172,9 +227,9 @@ fn cpu_seconds() -> Option<f64> {
 }
 
 /// The most memory that this process has held, where the system says it.
-fn peak_mebibytes() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-    kibibytes.unwrap_or(f64::NAN) / 1024.0
+fn peak_mebibytes() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: f64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kibibytes / 1024.0)
 }

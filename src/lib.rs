@@ -54,6 +54,7 @@
 //! The feature `ndarray` (on by default) converts between views and ndarray arrays, `cli` (on by default) builds the tool `genred`; a library that
 //! needs neither turns default features off. The feature `mpi` (off by default) distributes reductions, and needs an MPI library and libclang to build. `GENRED_CPU` names the one CPU engine to use, `GENRED_CACHE` and its like are in [`cache`],
 //! `RAYON_NUM_THREADS` bounds the threads; `genred doctor` prints what is set and what it leads to.
+//! A program with more rights than its user (set-user-ID, for one) reads none of the variables of `genred`.
 //!
 //! # The way down
 //!

@@ -61,9 +61,11 @@ impl Bomb {
 }
 
 const SCALARS: [&str; 3] = ["x = Vi(1)", "y = Vj(1)", "p = Pm(1)"];
+const DIM_2: [&str; 2] = ["x = Vi(2)", "y = Vj(2)"];
 const DIM_3: [&str; 2] = ["x = Vi(3)", "y = Vj(3)"];
 const DIM_16: [&str; 2] = ["x = Vi(16)", "y = Vj(16)"];
 const DIM_17: [&str; 2] = ["x = Vi(17)", "y = Vj(17)"];
+const DIM_18: [&str; 2] = ["x = Vi(18)", "y = Vj(18)"];
 const DIM_256: [&str; 2] = ["x = Vi(256)", "y = Vj(256)"];
 const DIM_65536: [&str; 2] = ["x = Vi(65536)", "y = Vj(65536)"];
 
@@ -297,8 +299,9 @@ fn tensors() -> Vec<Bomb> {
     }));
     // Parts within permutations of parts: simplification looks into each.
     bombs.push(Bomb::new("transposed parts", &SCALARS, |n| {
-        let inner = nested("Concat(x,y)", n.min(4), |f, _| {
-            format!("TensorDot(Concat({f},{f}*2),1,[2,2],[1],[],[],[1,0])")
+        let inner = nested("Concat(x,y)", n.min(4), |f, level| {
+            let rows = 2 << level;
+            format!("TensorDot(Concat({f},{f}*2),1,[2,{rows}],[1],[],[],[1,0,2])")
         });
         many("+", 40, |_| format!("Exp(-{inner})"))
     }));
@@ -340,12 +343,20 @@ fn functions(table: &'static [Row]) -> Vec<Bomb> {
         let call = move |k: usize| {
             let args = row.args.iter().enumerate().map(|(n, arg)| match (arg, n) {
                 (Arg::Int, _) => "4".to_owned(),
+                // One number beside complex ones: real, or complex.
+                (_, 0) if row.names[0] == "ComplexRealScal" => format!("(x[0]+{k}*y[0])"),
+                (_, 0) if row.names[0] == "ComplexSumT" => format!("((x+{k}*y)[0:2])"),
                 (_, 0) => format!("x+{k}*y"),
                 (_, n) => format!("y*{n}"),
             });
             format!("{}({})", row.names[0], args.collect::<Vec<_>>().join(","))
         };
-        for (dim, aliases) in [(1, &SCALARS[..]), (16, &DIM_16), (17, &DIM_17)] {
+        // Real and imaginary parts alternate.
+        let dims = match row.build {
+            Build::Complex(_) => [(2, &DIM_2[..]), (16, &DIM_16), (18, &DIM_18)],
+            _ => [(1, &SCALARS[..]), (16, &DIM_16), (17, &DIM_17)],
+        };
+        for (dim, aliases) in dims {
             bombs.push(Bomb::new(format!("{} {dim}", row.names[0]), aliases, move |n| {
                 many("+", n, |k| format!("Sum({})", call(k)))
             }));

@@ -105,7 +105,9 @@ impl Survey {
                             self.read(program, pass, *array, index, contracted);
                         }
                         Inst::Float(_) | Inst::Int(_) | Inst::Counter(_) => {}
-                        _ if pass.components.is_none() => self.operations += times,
+                        _ if pass.components.is_none() => {
+                            self.operations = self.operations.saturating_add(times)
+                        }
                         _ => {}
                     },
                     Stmt::Store(array, ..) => {

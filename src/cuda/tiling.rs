@@ -58,6 +58,8 @@ const STAGED_BYTES: u32 = 24 * 1024;
 const MOST_STAGED: u32 = 8;
 /// Components of a float32 output that a thread accumulates in registers.
 const WINDOW: u32 = 32;
+/// Slots that leave no room whatever else there is.
+const TOO_MANY: u32 = 1 << 20;
 /// Longest output that is not divided.
 const WHOLE: u32 = 16;
 
@@ -89,8 +91,8 @@ impl Tiling {
             (tiling.rows, tiling.columns) = (1, 1);
         }
         let step = tiling.columns * tiling.column_threads;
-        let column_bytes =
-            resident(&survey, program, tiling.components) * program.float.bytes() as u32;
+        let column_bytes = resident(&survey, program, tiling.components)
+            .saturating_mul(program.float.bytes() as u32);
         let most = (TILE_BYTES / column_bytes.max(1)).max(1);
         let wanted = (most.min(TILE_COLUMNS.max(2 * step)) / step).max(1);
         tiling.tile = if depth > 0 { step } else { step << wanted.ilog2() };
@@ -134,7 +136,7 @@ fn depth(survey: &Survey, words: u32) -> u32 {
 fn contraction(program: &Program, survey: &Survey, words: u32, depth: u32) -> Tiling {
     // What is read besides operands takes registers of its own, and so do the accumulators of a long output.
     let has_others =
-        slots_read(program, survey, Space::Row) + slots_read(program, survey, Space::Col) > 0;
+        [Space::Row, Space::Col].iter().any(|space| slots_read(program, survey, *space) > 0);
     Tiling {
         rows: 4,
         columns: if has_others || survey.components.count > 0 { 4 } else { 8 / words },
@@ -153,8 +155,9 @@ fn simple(program: &Program, survey: &Survey, kept: Option<Kept>, words: u32) ->
     let columns = if survey.is_single || survey.components.count > 0 { 4 } else { 8 / words };
     let rows = program.slots(Space::Row);
     let window = components(survey, words);
-    let long = survey.components.arrays.iter().map(|a| program.arrays[a.index()].len).sum::<u32>();
-    let short = program.slots(Space::State).saturating_sub(long);
+    let long = survey.components.arrays.iter().map(|a| program.arrays[a.index()].len);
+    let long = long.fold(0, u32::saturating_add);
+    let short = program.slots(Space::State).saturating_sub(long).min(TOO_MANY);
     let lists = kept.map_or(0, |kept| if kept.k == 1 { 2 * kept.dim.min(WINDOW) } else { 0 });
     let a_row = rows.min(WINDOW) + 2 * short + window + tile_slots.min(WINDOW) * columns + lists;
     let shared = shared(program, survey, window);
@@ -167,7 +170,7 @@ fn simple(program: &Program, survey: &Survey, kept: Option<Kept>, words: u32) ->
     let (budget, blocks) = if is_large { (MANY_REGISTERS, 2) } else { (REGISTERS, 4) };
     let rows = fits(budget);
     // The compiler loads the slots of all columns first, so they take registers too.
-    let loaded = slots_read(program, survey, Space::Col);
+    let loaded = slots_read(program, survey, Space::Col).min(TOO_MANY);
     let leaves = |n: &u32| (rows * (a_row + n * shared) + n * loaded) * words <= budget;
     let columns = match survey.is_single || window > 0 {
         true => [columns, 2].into_iter().find(leaves).unwrap_or(1),

@@ -188,16 +188,20 @@ impl<'p> Verifier<'p> {
         Ok(())
     }
 
-    /// Values and loops that no stage uses may stay, but name no value that is not there: engines look at all of them.
+    /// Values and loops that no stage uses may stay, but name no value that is not there: engines count the uses of all.
     fn tables(&self) -> Checked {
         let program = self.program;
         let operands = program.values.iter().flat_map(|def| operands(&def.inst));
-        let carried = program.loops.iter().flat_map(|definition| {
-            let values =
-                definition.carried.iter().flat_map(|c| [c.init, c.param, c.next, c.result]);
-            values.chain(definition.skip_unless)
+        let of_loops = program.loops.iter().flat_map(|definition| {
+            let carried = definition.carried.iter();
+            let carried = carried.flat_map(|c| [c.init, c.param, c.next, c.result]);
+            let named = definition.body.iter().filter_map(|stmt| match stmt {
+                Stmt::Let(value) | Stmt::Store(_, _, value) => Some(*value),
+                Stmt::Loop(_) => None,
+            });
+            carried.chain(definition.skip_unless).chain(named)
         });
-        operands.chain(carried).try_for_each(|value| self.def(value).map(|_| ()))
+        operands.chain(of_loops).try_for_each(|value| self.def(value).map(drop))
     }
 
     fn arrays(&mut self) -> Checked {

@@ -10,7 +10,7 @@ const SHARED_BYTES: u64 = 48 * 1024;
 /// Bytes of a tile of columns in shared memory; arrays beyond stay in global memory.
 const RESIDENT_BYTES: u64 = 22 * 1024;
 /// Row slots of a thread in registers; arrays beyond stay in global memory.
-const ROW_REGISTERS: u32 = 128;
+const ROW_REGISTERS: u64 = 128;
 
 /// The part of an array of column slots that is in shared memory.
 #[derive(Clone, Copy, Debug)]
@@ -64,9 +64,10 @@ impl Placement {
                     if reads.fixed
                         && !reads.scattered
                         && !reads.component
-                        && (registers + len) * tiling.rows <= ROW_REGISTERS =>
+                        && (registers + u64::from(len)) * u64::from(tiling.rows)
+                            <= ROW_REGISTERS =>
                 {
-                    registers += len;
+                    registers += u64::from(len);
                     placement.row_registers.insert(*id);
                 }
                 Space::Col if reads.fixed || reads.scattered || reads.component => {

@@ -144,6 +144,12 @@ fn a_valid_program_is_accepted() {
     assert!(defect.message.contains("not expanded"), "{defect}");
 }
 
+/// Add a loop that no stage has.
+fn unused(p: &mut Parts, stmt: Stmt) {
+    let skip_unless = None;
+    p.program.loops.push(Loop { count: 2, carried: vec![], body: vec![stmt], skip_unless });
+}
+
 #[test]
 fn tables() {
     let defects = [
@@ -162,6 +168,8 @@ fn tables() {
             let skip_unless = Some(Value(901));
             p.program.loops.push(Loop { count: 2, carried: vec![], body: vec![], skip_unless });
         }),
+        broken(|p| unused(p, Stmt::Store(p.out, at(0), Value(902)))),
+        broken(|p| unused(p, Stmt::Let(Value(903)))),
     ];
     let expected = [
         "two arrays are named `y`",
@@ -175,6 +183,8 @@ fn tables() {
         "a loop of 1048576 iterations",
         "there is no value %900",
         "there is no value %901",
+        "there is no value %902",
+        "there is no value %903",
     ];
     for (defect, expected) in defects.iter().zip(expected) {
         assert_eq!(*defect, format!("program: {expected}"));

@@ -203,8 +203,9 @@ fn check_over<T: Element>(case: &Case, cache: &Cache, again: usize) -> Verdict {
     // Too large for every engine alike.
     let Some((_, found)) = first else { return Verdict::Refused };
     let (results, unknown) = compare(case, &typed, &data, &found);
-    // The oracle as an engine, behind the same checks of arguments.
+    // The oracle as an engine, behind the same checks of arguments; it computes in float64, which overflows later than float32.
     if case.seed.is_multiple_of(8)
+        && case.dtype == DType::F64
         && let Some(kernel) = compiled::<T>(case, Backend::Eval, cache)
         && let Some(found) = called(case, &kernel, &views)
     {

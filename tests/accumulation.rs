@@ -19,26 +19,13 @@ fn kernel<T: Element>(problem: &Problem, scheme: Accumulate) -> Kernel<T> {
     problem.builder::<T>().accumulate(scheme).compile().unwrap()
 }
 
-/// Additions that a term goes through: within a tile of at most 4,096 columns in one accumulator, in blocks of 256 or
-/// compensated (in place of all: 2, and 1 more for each merge, compensated too); then the merges of tiles.
-fn tree(scheme: Accumulate, columns: usize) -> Tree {
-    let general = suite::tree(columns);
-    let merges = 7.0 + (columns as f64 / 64.0).max(1.0).log2();
-    let height = match scheme {
-        Accumulate::Direct => columns.min(4_096) as f64 + merges,
-        Accumulate::Kahan => 4.0,
-        _ => general.height,
-    };
-    Tree { height, rescales: general.rescales }
-}
-
 fn within_bounds<T: Element>(problem: &Problem, scheme: Accumulate, call: &Call) {
     let float = match scheme {
         Accumulate::Double => Float::F64,
         _ => T::DTYPE.compute(),
     };
     let task = problem.task(call, float);
-    let bounds = bound::reduce(&task, tree(scheme, task.columns()));
+    let bounds = bound::reduce(&task, Tree::of(scheme, task.columns()));
     let found = kernel::<T>(problem, scheme).run(call, Layout::Packed).unwrap();
     let tally = check(problem, call, T::DTYPE, &bounds, &found)
         .unwrap_or_else(|why| panic!("{scheme:?} {} {}: {why}", T::DTYPE, problem.formula));
@@ -121,7 +108,7 @@ fn a_million_equal_terms() {
 /// Check all schemes on one call.
 fn agree<T: Element>(problem: &Problem, call: &Call) {
     let task = problem.task(call, T::DTYPE.compute());
-    let bounds = bound::reduce(&task, tree(Accumulate::Direct, task.columns()));
+    let bounds = bound::reduce(&task, Tree::of(Accumulate::Direct, task.columns()));
     for scheme in SCHEMES {
         let found = kernel::<T>(problem, scheme).run(call, Layout::Packed).unwrap();
         check(problem, call, T::DTYPE, &bounds, &found).unwrap_or_else(|why| {

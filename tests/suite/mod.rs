@@ -8,7 +8,8 @@ use genred::eval::{Matrix, Task};
 use genred::formula::{Category, Formula, typing};
 use genred::reduce::{Family, Outputs};
 use genred::{
-    Axis, Backend, Cache, DType, Element, Float, Genred, Kernel, Origin, Reduction, View,
+    Accumulate, Axis, Backend, Cache, DType, Element, Float, Genred, Kernel, Origin, Reduction,
+    View,
 };
 use half::f16;
 use std::sync::OnceLock;
@@ -351,16 +352,7 @@ impl Engine {
 /// Bounds of a call on every engine that computes in `float`.
 pub fn bounds(problem: &Problem, call: &Call, float: Float) -> Bounds {
     let task = problem.task(call, float);
-    bound::reduce(&task, tree(task.columns()))
-}
-
-/// A tree that covers every default schedule: chunks of at least 64 and at most 2,048 columns, over 64 partial sums of a row or
-/// none, flushed into sums of at most 4,096 columns, which are merged pairwise.
-pub fn tree(columns: usize) -> Tree {
-    let columns = columns as f64;
-    let merges = 6.0 + (columns / 64.0).max(1.0).log2();
-    let chunks = (columns / 64.0).ceil().min(64.0);
-    Tree { height: columns.min(256.0) + chunks + merges, rescales: chunks + merges }
+    bound::reduce(&task, Tree::of(Accumulate::Auto, task.columns()))
 }
 
 /// How many components were compared, and how many could not be because nothing is known of them.
@@ -407,55 +399,12 @@ pub fn check(
             }
         }
     }
-    if let (Some(indices), Some(expected)) = (&found.indices, &bounds.indices) {
+    if let Some(indices) = &found.indices {
         for row in 0..bounds.values.rows {
-            let range = row * dim..(row + 1) * dim;
-            let (indices, expected) = (&indices[range.clone()], expected.row(row));
-            tally.add(check_indices(&task, row, indices, expected, bounds)?);
+            let indices = &indices[row * dim..(row + 1) * dim];
+            let unknown = bound::check_indices(&task, bounds, row, indices)?;
+            tally.add(Tally { checked: dim - unknown, unknown });
         }
-    }
-    Ok(tally)
-}
-
-/// Indices must be the oracle's, or point at values that are as good within the bounds; no two slots of a component may share one.
-fn check_indices(
-    task: &Task<'_>,
-    row: usize,
-    indices: &[i64],
-    expected: &[i64],
-    bounds: &Bounds,
-) -> Result<Tally, String> {
-    let components = task.formula.root_dim(0) as usize;
-    let mut tally = Tally::default();
-    for (slot, (found, expected)) in indices.iter().zip(expected).enumerate() {
-        let error = |why: &str| {
-            let place = format!("row {row} slot {slot}");
-            Err(format!("{place}: index {found} instead of {expected}: {why}"))
-        };
-        let others = indices.iter().skip(slot % components).step_by(components);
-        if *found >= 0 && others.filter(|k| *k == found).count() > 1 {
-            return error("it appears twice");
-        }
-        let bounded = bounds.values.row(row)[slot];
-        if found == expected {
-            tally.checked += 1;
-            continue;
-        }
-        if bounded.is_unknown() {
-            tally.unknown += 1;
-            continue;
-        }
-        if *found < 0 || *expected < 0 || *found as usize >= task.columns() {
-            return error("no such column");
-        }
-        let value = bound::pair(task, row, *found as usize)[slot % components];
-        if bounded.is_exact() && value.is_exact() {
-            return error("an exact tie goes to the lowest index");
-        }
-        if !value.is_unknown() && (value.low > bounded.high || value.high < bounded.low) {
-            return error("its value is not within the bound");
-        }
-        tally.checked += 1;
     }
     Ok(tally)
 }

@@ -42,21 +42,33 @@ pub fn check_indices(
             unknown += 1;
             continue;
         }
+        let at = |column: usize| pair(task, row, column)[slot % components];
+        // Columns of which less is known may have taken slots before this one.
+        let earlier = |column: usize| {
+            let mut same = found[..slot].iter().skip(slot % components).step_by(components);
+            same.any(|index| usize::try_from(*index) == Ok(column))
+        };
         let column = match usize::try_from(*index) {
             Ok(column) if *expected >= 0 && column < task.columns() => column,
             Err(_) if index == expected => continue,
+            // Columns of which nothing is known may be NaN: they take no slot.
+            Err(_) => {
+                let is_left = |column| {
+                    let value = at(column);
+                    !value.is_unknown() && !value.is_nan() && !earlier(column)
+                };
+                if (0..task.columns()).any(is_left) {
+                    return error("no such column");
+                }
+                unknown += 1;
+                continue;
+            }
             _ => return error("no such column"),
         };
-        let at = |column: usize| pair(task, row, column)[slot % components];
         let value = at(column);
         if bounded.is_exact() && value.is_exact() {
-            // Columns of which less is known may have taken slots before this one.
-            let earlier = |column: &usize| {
-                let same = found[..slot].iter().skip(slot % components).step_by(components);
-                same.into_iter().any(|index| usize::try_from(*index) == Ok(*column))
-            };
-            let ties = |column: &usize| at(*column).is_exact() && at(*column).value == value.value;
-            if value.value != bounded.value || (0..column).any(|c| ties(&c) && !earlier(&c)) {
+            let ties = |column| at(column).is_exact() && at(column).value == value.value;
+            if value.value != bounded.value || (0..column).any(|c| ties(c) && !earlier(c)) {
                 return error("an exact tie goes to the lowest index");
             }
             continue;
@@ -122,5 +134,10 @@ mod tests {
         }
         assert!(said("-(y*y)", 2, &y, &[3, 1]).is_err());
         assert!(said("-(y*y)", 2, &y, &[0, 3]).is_err());
+        // Nor do they need a slot: float32 overflows near the first one, and what then came of it could be NaN.
+        let y = [f64::from(f32::MAX).ln(), 200.0, 300.0];
+        assert_eq!(said("Exp(y)", 3, &y, &[1, 2, -1]), Ok(2));
+        assert!(said("Exp(y)", 3, &y, &[1, -1, 2]).is_err());
+        assert!(said("Exp(y)", 3, &y, &[0, 1, -1]).is_err());
     }
 }

@@ -125,7 +125,7 @@ fn engines_agree_with_the_oracle() {
         "{accepted} of {total} cases accepted; {compared} results, {doubtful} of them unknown"
     );
     assert!(accepted * 100 > total * 60, "{accepted} of {total} cases accepted");
-    assert!(doubtful * 2 < compared, "the oracle knows too little: {doubtful} of {compared}");
+    assert!(doubtful * 10 < compared, "the oracle knows too little: {doubtful} of {compared}");
 }
 
 /// A fuzzer's first inputs are short: they must compare something.

@@ -28,7 +28,8 @@ use std::time::{Duration, Instant};
 
 pub(crate) const EXAMPLES: &str = "\
 It fails if a result is not what the oracle allows, if an entry of the cache is rejected, or if memory grows by more than 5 % or \
-descriptors at all after the first quarter of the time. Memory is judged if that quarter was a minute or more.
+descriptors at all after the first quarter of the time. Memory goes up and down with the kernels of the moment: the mean of the last \
+looks at it is held against that of the first ones, if the first quarter was a minute or more.
 
 What is measured is resident memory, of which allocators keep what was freed. With glibc the program therefore starts itself again \
 with MALLOC_ARENA_MAX=1, MALLOC_TRIM_THRESHOLD_=65536 and MALLOC_MMAP_THRESHOLD_=65536 where its environment has none of them: \
@@ -194,11 +195,13 @@ impl Work<'_> {
         // Until it is full, the memory tier grows.
         let judged = warm_up >= LEAST_WARM_UP && self.made() >= limits::MEMORY_KERNELS as u64;
         print(&format!("{}\nafter warm-up: {warm}\n", self.line(start)))?;
+        let (mut looks, mut end) = (vec![warm], warm);
         while start.elapsed() < time {
             self.until((Instant::now() + ROUND).min(start + time));
-            print(&format!("{}; {}\n", self.line(start), Footprint::now()))?;
+            end = Footprint::now();
+            looks.push(end);
+            print(&format!("{}; {end}\n", self.line(start)))?;
         }
-        let end = Footprint::now();
         print(&format!("at the end: {end}\n"))?;
         let mut complaints = Vec::new();
         let errors = self.counts.errors.load(Relaxed);
@@ -213,7 +216,7 @@ impl Work<'_> {
         }
         complaints.extend(end.descriptors_grown(&warm));
         if judged {
-            complaints.extend(end.memory_grown(&warm));
+            complaints.extend(Footprint::memory_grown(&looks));
         } else {
             print("too short for a judgement on memory: it was still filling\n")?;
         }

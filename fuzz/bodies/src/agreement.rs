@@ -10,10 +10,10 @@ use genred::cpu::interpret::{Garbage, Interpreter, Scalar};
 use genred::cpu::layout::Layout;
 use genred::cpu::{Refused, emitters};
 use genred::dtype::Real;
-use genred::formula::{Category, typing};
+use genred::formula::typing;
 use genred::loops::build::{self, Lowered, Scheme, Source};
 use genred::loops::builder::Functions;
-use genred::{Accumulate, Axis, Float};
+use genred::{Accumulate, Float};
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
@@ -68,32 +68,28 @@ fn folder() -> &'static std::path::Path {
 /// and the interpreter does not depend on results that the program's documentation leaves open.
 fn on_any_schedule(case: &Case) {
     let mut choices = Choices::from_seed(case.seed ^ 1 << 32);
-    let float = match case.accumulate {
-        Accumulate::Double => Float::F64,
-        _ => case.dtype.compute(),
-    };
-    let Some(lowered) = lowered(case, float, &mut choices) else { return };
-    match float {
+    let Some(lowered) = lowered(case, &mut choices) else { return };
+    match case.float() {
         Float::F32 => agree::<f32>(case, &lowered, &mut choices),
         Float::F64 => agree::<f64>(case, &lowered, &mut choices),
     }
 }
 
 /// `None` for what is refused or too large.
-fn lowered(case: &Case, float: Float, choices: &mut Choices<'_>) -> Option<Lowered> {
+fn lowered(case: &Case, choices: &mut Choices<'_>) -> Option<Lowered> {
     let aliases: Vec<&str> = case.aliases.iter().map(String::as_str).collect();
     let formula = typing::formula(&case.formula, case.weight.as_deref(), &aliases).ok()?;
     let scheme = match case.accumulate {
-        Accumulate::Auto | Accumulate::Block => Scheme::Block,
-        Accumulate::Direct | Accumulate::Double => Scheme::Direct,
+        Accumulate::Auto | Accumulate::Block | Accumulate::Double => Scheme::Block,
+        Accumulate::Direct => Scheme::Direct,
         Accumulate::Kahan => Scheme::Kahan,
     };
     let source = Source {
         formula: &formula,
-        rows: if case.axis == Axis::J { Category::I } else { Category::J },
+        rows: case.rows(),
         reductions: &[case.reduction],
         scheme,
-        float,
+        float: case.float(),
         fma: choices.chance(70),
         functions: Functions::Expanded,
     };

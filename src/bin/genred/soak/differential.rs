@@ -40,6 +40,21 @@ pub struct Case {
     pub seed: u64,
 }
 
+impl Case {
+    /// What its kernels compute in.
+    pub fn float(&self) -> Float {
+        match self.accumulate {
+            Accumulate::Double => Float::F64,
+            _ => self.dtype.compute(),
+        }
+    }
+
+    /// The category of its results.
+    pub fn rows(&self) -> Category {
+        if self.axis == Axis::J { Category::I } else { Category::J }
+    }
+}
+
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Case { formula, weight, aliases, reduction, axis, dtype, accumulate, m, n, seed } =
@@ -331,10 +346,6 @@ fn compare<T: Element>(
     data: &[Vec<T>],
     found: &Result3<T>,
 ) -> (usize, usize) {
-    let float = match case.accumulate {
-        Accumulate::Double => Float::F64,
-        _ => case.dtype.compute(),
-    };
     let inputs: Vec<Matrix<f64>> = data
         .iter()
         .zip(&typed.variables)
@@ -345,9 +356,9 @@ fn compare<T: Element>(
         .collect();
     let task = Task {
         formula: typed,
-        rows: if case.axis == Axis::J { Category::I } else { Category::J },
+        rows: case.rows(),
         reduction: case.reduction,
-        float,
+        float: case.float(),
         inputs: &inputs,
         m: case.m,
         n: case.n,
